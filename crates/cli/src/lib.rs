@@ -1,0 +1,1 @@
+//! The thalweg program: one multi-call command.

@@ -1,0 +1,1 @@
+//! The one option table, from which the command line, the help and the documentation come.

@@ -1,0 +1,282 @@
+//! Field lines (RFC 9110, section 5): an ordered list that keeps duplicates, in one arena a message.
+//!
+//! ```text
+//!  octets  "content-typetext/htmlset-cookiea=1set-cookieb=2/index.html"
+//!           └─name─────┘└─value─┘└─name────┘…                └ Text: kept octets that are no field
+//!  lines   [ {start, name, value, never_index}, … ]
+//! ```
+//!
+//! Two allocations hold a whole message, however many fields it has.
+
+use std::fmt;
+
+/// An ordered list of field lines. Names are kept in lower case; duplicates and their order are kept.
+///
+/// ```
+/// use thalweg_proto::fields::Fields;
+///
+/// let mut fields = Fields::new();
+/// fields.push(b"Set-Cookie", b"a=1");
+/// fields.push(b"Set-Cookie", b"b=2");
+/// assert_eq!(fields.first(b"set-cookie"), Some(&b"a=1"[..]));
+/// assert_eq!(fields.all(b"set-cookie").count(), 2);
+/// assert_eq!(fields.section_size(), 2 * (10 + 3 + 32));
+/// ```
+#[derive(Clone, Default)]
+pub struct Fields {
+    octets: Vec<u8>,
+    lines: Vec<Line>,
+}
+
+/// One field line, borrowed from its [`Fields`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// The name, in lower case.
+    pub name: &'a [u8],
+    /// The value, without surrounding white space.
+    pub value: &'a [u8],
+    /// Whether an intermediary must never put this line into a compression table (RFC 7541, section 7.1.3).
+    pub never_index: bool,
+}
+
+/// Octets kept in the arena of a [`Fields`] without being a field: a method, a path. Valid for that list only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Text {
+    start: u32,
+    len: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Line {
+    start: u32,
+    name: u32,
+    value: u32,
+    never_index: bool,
+}
+
+/// What a field line costs beside its octets in [`Fields::section_size`] (RFC 9113, section 6.5.2).
+pub const LINE_OVERHEAD: usize = 32;
+
+impl Fields {
+    /// An empty list, which holds no memory.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty list with room for `lines` lines of `octets` octets in all.
+    pub fn with_capacity(lines: usize, octets: usize) -> Self {
+        Self {
+            octets: Vec::with_capacity(octets),
+            lines: Vec::with_capacity(lines),
+        }
+    }
+
+    /// Appends a line; the name is lowered, the value taken as it is.
+    ///
+    /// # Panics
+    /// When the list would exceed 4 GiB. Sessions bound what a peer can send far below that.
+    pub fn push(&mut self, name: &[u8], value: &[u8]) {
+        self.push_field(Field {
+            name,
+            value,
+            never_index: false,
+        });
+    }
+
+    /// Appends a line with its never-index mark; the name is lowered.
+    ///
+    /// # Panics
+    /// As [`Fields::push`].
+    pub fn push_field(&mut self, field: Field<'_>) {
+        let start = self.end();
+        self.octets.extend_from_slice(field.name);
+        if let Some(name) = self.octets.get_mut(start as usize..) {
+            name.make_ascii_lowercase();
+        }
+        self.octets.extend_from_slice(field.value);
+        self.end(); // the bound of the arena, checked once more after growing
+        self.lines.push(Line {
+            start,
+            name: field.name.len() as u32,
+            value: field.value.len() as u32,
+            never_index: field.never_index,
+        });
+    }
+
+    /// Keeps octets that are no field in the same arena.
+    ///
+    /// # Panics
+    /// As [`Fields::push`].
+    pub fn keep(&mut self, octets: &[u8]) -> Text {
+        let start = self.end();
+        self.octets.extend_from_slice(octets);
+        Text {
+            start,
+            len: self.end() - start,
+        }
+    }
+
+    /// The octets that [`Fields::keep`] kept; empty for a [`Text`] of another list.
+    pub fn text(&self, text: Text) -> &[u8] {
+        self.span(text.start, text.len)
+    }
+
+    /// The lines in order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Field<'_>> + ExactSizeIterator + Clone {
+        self.lines.iter().map(|line| self.field(line))
+    }
+
+    /// The value of the first line with this name, given in any letter case.
+    pub fn first(&self, name: &[u8]) -> Option<&[u8]> {
+        self.iter()
+            .find(|field| field.name.eq_ignore_ascii_case(name))
+            .map(|field| field.value)
+    }
+
+    /// The values of all lines with this name, in order.
+    pub fn all<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> + 'a {
+        self.iter()
+            .filter(move |field| field.name.eq_ignore_ascii_case(name))
+            .map(|field| field.value)
+    }
+
+    /// Whether there is a line with this name.
+    pub fn contains(&self, name: &[u8]) -> bool {
+        self.first(name).is_some()
+    }
+
+    /// Removes every line for which `keep` answers false. The arena keeps its octets until the list is dropped.
+    pub fn retain(&mut self, mut keep: impl FnMut(Field<'_>) -> bool) {
+        let octets = &self.octets;
+        self.lines.retain(|line| keep(field_in(octets, line)));
+    }
+
+    /// How many lines there are.
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Whether there is no line.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// The size that limits count: octets of names and values, and 32 a line (RFC 9113, section 6.5.2).
+    pub fn section_size(&self) -> usize {
+        self.lines
+            .iter()
+            .map(|line| line.name as usize + line.value as usize + LINE_OVERHEAD)
+            .sum()
+    }
+
+    fn field(&self, line: &Line) -> Field<'_> {
+        field_in(&self.octets, line)
+    }
+
+    fn span(&self, start: u32, len: u32) -> &[u8] {
+        span_in(&self.octets, start, len)
+    }
+
+    fn end(&self) -> u32 {
+        assert!(
+            self.octets.len() <= u32::MAX as usize,
+            "a field list holds at most 4 GiB"
+        );
+        self.octets.len() as u32
+    }
+}
+
+fn field_in<'a>(octets: &'a [u8], line: &Line) -> Field<'a> {
+    Field {
+        name: span_in(octets, line.start, line.name),
+        value: span_in(octets, line.start + line.name, line.value),
+        never_index: line.never_index,
+    }
+}
+
+fn span_in(octets: &[u8], start: u32, len: u32) -> &[u8] {
+    let start = start as usize;
+    octets.get(start..start + len as usize).unwrap_or_default()
+}
+
+impl PartialEq for Fields {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Fields {}
+
+impl<'a> FromIterator<(&'a [u8], &'a [u8])> for Fields {
+    fn from_iter<I: IntoIterator<Item = (&'a [u8], &'a [u8])>>(lines: I) -> Self {
+        let mut fields = Self::new();
+        for (name, value) in lines {
+            fields.push(name, value);
+        }
+        fields
+    }
+}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// Shows the name and, unless the line is marked never-index, the value.
+impl fmt::Debug for Field<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value: &dyn fmt::Display = if self.never_index {
+            &"(hidden)"
+        } else {
+            &self.value.escape_ascii()
+        };
+        write!(f, "{}: {value}", self.name.escape_ascii())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kept_text_is_no_field_and_survives_later_lines() {
+        let mut fields = Fields::new();
+        let path = fields.keep(b"/a");
+        fields.push(b"x", b"1");
+        assert_eq!(fields.text(path), b"/a");
+        assert_eq!(fields.len(), 1);
+    }
+
+    #[test]
+    fn names_are_lowered_and_found_in_any_case() {
+        let mut fields = Fields::new();
+        fields.push(b"X-Any", b"Kept As Is");
+        assert_eq!(fields.iter().next().unwrap().name, b"x-any");
+        assert_eq!(fields.first(b"X-ANY"), Some(&b"Kept As Is"[..]));
+    }
+
+    #[test]
+    fn retain_drops_lines_in_place() {
+        let mut fields: Fields = [
+            (&b"a"[..], &b"1"[..]),
+            (&b"connection"[..], &b"close"[..]),
+            (&b"b"[..], &b"2"[..]),
+        ]
+        .into_iter()
+        .collect();
+        fields.retain(|field| field.name != b"connection");
+        assert_eq!(format!("{fields:?}"), "[a: 1, b: 2]");
+    }
+
+    #[test]
+    fn a_never_indexed_value_is_not_shown() {
+        let mut fields = Fields::new();
+        fields.push_field(Field {
+            name: b"authorization",
+            value: b"secret",
+            never_index: true,
+        });
+        assert_eq!(format!("{fields:?}"), "[authorization: (hidden)]");
+    }
+}

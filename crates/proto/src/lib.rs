@@ -1,0 +1,38 @@
+//! Sans-IO sessions for HTTP/2 and HTTP/1.1, and HPACK: bytes in, events out.
+//!
+//! Nothing here opens a socket, reads a clock, logs, or runs on a runtime: a caller brings octets and the
+//! time, and carries away octets and events. So the same session serves a server on epoll, a Python object and
+//! a test that owns the clock.
+//!
+//! ```text
+//!            recv(now, bytes)                         open, respond, supply, reset …
+//!  socket ───────────────────►  Session (h1 | h2)  ◄─────────────────────────────── caller
+//!         ◄───────────────────                     ───────────────────────────────►
+//!            send(now, Gather)                        Event: Request, Data, End, Reset …
+//! ```
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`session`] | the vocabulary that every protocol speaks: [`Session`](session::Session), [`Event`](session::Event), [`Supply`](session::Supply) |
+//! | [`head`], [`fields`] | messages: control data, and the ordered list of field lines |
+//! | [`limits`] | every bound and time-out, with its default |
+//! | [`error`] | whose fault it was: [`Violation`](error::Violation) (the peer's) or [`UsageError`](error::UsageError) (the caller's) |
+//!
+//! No octet from a peer makes this crate panic, and no peer makes it take memory beyond [`Limits`](limits::Limits).
+
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic
+    )
+)]
+
+pub mod error;
+pub mod fields;
+pub mod head;
+pub mod limits;
+pub mod session;

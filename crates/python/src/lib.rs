@@ -1,0 +1,1 @@
+//! The Python extension module: the application host behind python -m thalweg.
