@@ -1,1 +1,11 @@
-//! For tests: two sessions joined by a virtual clock, frame scripts, split feeding, and real peers as processes.
+//! For tests: a session with a caller around it, two of them joined by a virtual clock, and input in every split.
+//!
+//! | module | what it gives a test |
+//! |---|---|
+//! | [`caller`] | a [`Session`](thalweg_proto::session::Session) driven as a driver would, its events kept as owned values |
+//! | [`pair`] | a client and a server joined by wires and a clock that the test owns |
+//! | [`splits`] | the same octets whole, one by one, and cut at random |
+
+pub mod caller;
+pub mod pair;
+pub mod splits;
