@@ -380,12 +380,16 @@ pub trait Session: Streams {
 pub trait Source {
     /// Up to `max` octets of the body of this stream.
     fn read(&mut self, id: StreamId, max: usize) -> Supply;
+
+    /// The session refused what [`Source::read`] answered, and the stream was reset: no event follows for it.
+    fn refused(&mut self, _id: StreamId, _why: UsageError) {}
 }
 
 /// The loop that most callers want over [`Session::send`]: fills `out` until it is full or nothing is left,
 /// asking `source` for bodies. Answers whether there is more to send once `out` is written.
 ///
-/// A supply that the session refuses (a body longer or shorter than its head announced) resets its stream.
+/// A supply that the session refuses (a body longer or shorter than its head announced, a trailer that cannot be
+/// sent) resets its stream, and the source is told.
 pub fn fill(
     session: &mut (impl Session + ?Sized),
     now: Instant,
@@ -399,8 +403,9 @@ pub fn fill(
             Output::Frame => {}
             Output::Need { id, max } => {
                 let supply = source.read(id, max);
-                if session.supply(id, supply).is_err() {
+                if let Err(why) = session.supply(id, supply) {
                     session.reset(id, Code::Internal);
+                    source.refused(id, why);
                 }
             }
         }
