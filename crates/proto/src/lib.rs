@@ -36,3 +36,4 @@ pub mod fields;
 pub mod head;
 pub mod limits;
 pub mod session;
+mod syntax;
