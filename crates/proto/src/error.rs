@@ -169,8 +169,11 @@ violations! {
     FieldLine = Protocol, 400, "a field line is malformed";
     /// HTTP/1.x: both transfer-encoding and content-length (RFC 9112, section 6.3).
     LengthAndEncoding = Protocol, 400, "the message has both content-length and transfer-encoding";
-    /// HTTP/1.x: a transfer-encoding other than chunked alone, or one in HTTP/1.0 (RFC 9112, section 6.1).
+    /// HTTP/1.x: a transfer coding other than chunked (RFC 9112, section 6.1).
     TransferEncoding = Protocol, 501, "the transfer-encoding is not supported";
+    /// HTTP/1.x: a transfer-encoding that ends in no chunked, has it twice, or came in HTTP/1.0 (RFC 9112, sections
+    /// 6.1 and 6.3).
+    Framing = Protocol, 400, "the transfer-encoding does not tell where the message ends";
     /// HTTP/1.x: a malformed chunk (RFC 9112, section 7.1).
     Chunk = Protocol, 400, "the chunked coding is malformed";
     /// HTTP/1.x: bytes before any request was sent, or after the last response (RFC 9112, section 9.2).

@@ -259,6 +259,8 @@ pub struct Wants {
 pub enum Finish {
     /// It does not.
     No,
+    /// Close for writing and go on reading: our half of a tunnel has ended, and the peer's has not.
+    Half,
     /// Close for writing, then read and forget what comes for a short time, so that the peer gets our last
     /// words instead of a reset (RFC 9112, section 9.6).
     Linger,

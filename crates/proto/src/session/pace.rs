@@ -52,6 +52,19 @@ impl Pace {
         }
     }
 
+    /// When the peer will be below the rate that `limits` ask for if nothing more comes; never while the clock
+    /// stands still.
+    pub fn runs_out(&self, limits: &Limits) -> Option<Instant> {
+        if limits.body_rate == 0 || self.held_since.is_some() {
+            return None;
+        }
+        let earned = self.octets as f64 / f64::from(limits.body_rate);
+        // A millisecond more, so that the rate is truly missed then.
+        let free = self.held + limits.body_grace + Duration::from_millis(1);
+        let after = free.checked_add(Duration::try_from_secs_f64(earned).ok()?)?;
+        self.started.checked_add(after)
+    }
+
     /// Whether the peer is below the rate that `limits` ask for.
     pub fn too_slow(&self, now: Instant, limits: &Limits) -> bool {
         let elapsed = now.saturating_duration_since(self.started);
@@ -82,6 +95,20 @@ mod tests {
         pace.hold(at(1000), false);
         assert!(!pace.too_slow(at(1008), &limits));
         assert!(pace.too_slow(at(1011), &limits));
+    }
+
+    #[test]
+    fn it_tells_when_the_octets_so_far_run_out() {
+        let (limits, start) = (Limits::default(), Instant::now());
+        let mut pace = Pace::new(start);
+        pace.received(2048);
+        pace.hold(start, true);
+        assert_eq!(pace.runs_out(&limits), None, "the clock stands still");
+        pace.hold(start + Duration::from_secs(5), false);
+        let at = pace.runs_out(&limits).unwrap();
+        assert!(pace.too_slow(at, &limits));
+        assert!(!pace.too_slow(at - Duration::from_millis(2), &limits));
+        assert!(at > start + Duration::from_secs(5 + 10 + 2));
     }
 
     #[test]
