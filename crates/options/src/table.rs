@@ -1,0 +1,613 @@
+//! The table: every option once.
+
+use crate::items;
+use crate::serve::{Level, LogTarget, Serve, Source};
+use crate::value::{self, Allowed};
+use std::ffi::OsStr;
+
+/// One option.
+pub struct Row {
+    /// Its name, without the dashes.
+    pub name: &'static str,
+    /// Its one-letter name.
+    pub short: Option<char>,
+    /// Other names that mean the same: uWSGI's and other servers'.
+    pub also: &'static [&'static str],
+    /// The form of its value, for the help; empty for an option without a value.
+    pub form: &'static str,
+    /// The value when the option is not given; empty for none.
+    pub default: &'static str,
+    /// What it means, in one or two lines of help.
+    pub meaning: &'static str,
+    /// Whether it may be given more than once.
+    pub repeats: bool,
+    /// Where it stands in the help.
+    pub group: Group,
+    pub(crate) set: fn(&mut Draft, &OsStr) -> Result<(), Allowed>,
+}
+
+/// A heading of the help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the titles say it")]
+pub enum Group {
+    Listening,
+    Application,
+    Work,
+    Log,
+    Times,
+    Limits,
+    Information,
+}
+
+impl Group {
+    /// All of them, in the order of the help.
+    pub const ALL: [Self; 7] = [
+        Self::Listening,
+        Self::Application,
+        Self::Work,
+        Self::Log,
+        Self::Times,
+        Self::Limits,
+        Self::Information,
+    ];
+
+    /// The heading.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Listening => "Where to listen",
+            Self::Application => "The application",
+            Self::Work => "How it runs",
+            Self::Log => "Logs",
+            Self::Times => "How long to wait (30, 30s, 500ms, 5m)",
+            Self::Limits => "What a client may use (64k, 8m are octets)",
+            Self::Information => "About",
+        }
+    }
+}
+
+/// What the arguments have said so far.
+pub(crate) struct Draft {
+    pub(crate) serve: Serve,
+    /// At most one of each kind.
+    pub(crate) sources: Vec<Source>,
+    pub(crate) callable: String,
+    pub(crate) information: Option<Information>,
+}
+
+/// An option that is answered instead of serving.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Information {
+    Help,
+    Version,
+}
+
+/// The row with this long name.
+pub fn find(name: &str) -> Option<&'static Row> {
+    TABLE
+        .iter()
+        .find(|row| row.name == name || row.also.contains(&name))
+}
+
+/// The row with this one-letter name.
+pub fn find_short(letter: char) -> Option<&'static Row> {
+    TABLE.iter().find(|row| row.short == Some(letter))
+}
+
+const EMPTY: Row = Row {
+    name: "",
+    short: None,
+    also: &[],
+    form: "",
+    default: "",
+    meaning: "",
+    repeats: false,
+    group: Group::Information,
+    set: |_, _| Ok(()),
+};
+
+/// Every option.
+pub const TABLE: &[Row] = &[
+    Row {
+        name: "http",
+        short: Some('b'),
+        also: &["bind", "httprouter"],
+        form: "ADDRESS",
+        meaning: "HTTP/1.1, and HTTP/2 by prior knowledge; 127.0.0.1:8000 if no\n\
+                  address is given",
+        repeats: true,
+        group: Group::Listening,
+        set: |draft, value| {
+            draft.serve.listen.push(items::http(value)?);
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "https2",
+        form: "addr=ADDRESS,cert=FILE,key=FILE[,spdy=1]",
+        meaning: "HTTP/2 and HTTP/1.1 over TLS. The files are PEM",
+        repeats: true,
+        group: Group::Listening,
+        set: |draft, value| {
+            draft.serve.listen.push(items::https2(value)?);
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "https",
+        form: "ADDRESS,CERTIFICATE,KEY",
+        meaning: "the same, by position",
+        repeats: true,
+        group: Group::Listening,
+        set: |draft, value| {
+            draft.serve.listen.push(items::https(value)?);
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "shared-socket",
+        form: "ADDRESS",
+        meaning: "bind a socket that addresses of the form =N mean, N counting from 0",
+        repeats: true,
+        group: Group::Listening,
+        set: |draft, value| {
+            draft.serve.shared_socket.push(items::shared_socket(value)?);
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "uid",
+        short: Some('u'),
+        also: &["user"],
+        form: "USER",
+        meaning: "the user to become once addresses are bound and keys are read",
+        group: Group::Listening,
+        set: |draft, value| {
+            draft.serve.uid = Some(value::text(value)?.to_owned());
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "gid",
+        short: Some('g'),
+        also: &["group"],
+        form: "GROUP",
+        meaning: "the group to become; that of the user if not given",
+        group: Group::Listening,
+        set: |draft, value| {
+            draft.serve.gid = Some(value::text(value)?.to_owned());
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "module",
+        short: Some('w'),
+        also: &["wsgi"],
+        form: "MODULE[:CALLABLE]",
+        meaning: "a WSGI application by the name of its module",
+        group: Group::Application,
+        set: |draft, value| {
+            let (module, callable) = module(value::text(value)?)?;
+            draft
+                .sources
+                .retain(|other| !matches!(other, Source::Module(_)));
+            draft.sources.push(Source::Module(module));
+            if let Some(callable) = callable {
+                draft.callable = callable;
+            }
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "wsgi-file",
+        also: &["file"],
+        form: "FILE",
+        meaning: "a WSGI application by its file",
+        group: Group::Application,
+        set: |draft, value| {
+            draft
+                .sources
+                .retain(|other| !matches!(other, Source::File(_)));
+            draft.sources.push(Source::File(value::path(value)?));
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "callable",
+        form: "NAME",
+        default: "application",
+        meaning: "its name there",
+        group: Group::Application,
+        set: |draft, value| {
+            draft.callable = callable(value::text(value)?)?;
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "chdir",
+        form: "DIRECTORY",
+        meaning: "change to this directory before the application is imported",
+        group: Group::Application,
+        set: |draft, value| {
+            draft.serve.chdir = Some(value::path(value)?);
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "pythonpath",
+        also: &["python-path", "pp"],
+        form: "DIRECTORY",
+        meaning: "look for modules here first",
+        repeats: true,
+        group: Group::Application,
+        set: |draft, value| {
+            draft.serve.pythonpath.push(value::path(value)?);
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "virtualenv",
+        short: Some('H'),
+        also: &["home", "venv", "pyhome"],
+        form: "DIRECTORY",
+        meaning: "the virtual environment to run in; else $VIRTUAL_ENV, else the\n\
+                  one that holds this program, else python3 on PATH",
+        group: Group::Application,
+        set: |draft, value| {
+            draft.serve.virtualenv = Some(value::path(value)?);
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "python",
+        form: "PROGRAM",
+        meaning: "the interpreter to run, instead of looking for one",
+        group: Group::Application,
+        set: |draft, value| {
+            draft.serve.python = Some(value::path(value)?);
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "threads",
+        form: "N",
+        default: "4",
+        meaning: "requests that the application works on at the same time",
+        group: Group::Work,
+        set: |draft, value| {
+            draft.serve.threads = value::count(value, 1..=1024)?;
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "queue",
+        form: "N",
+        default: "1024",
+        meaning: "requests that wait for a thread; one more is answered 503",
+        group: Group::Work,
+        set: |draft, value| {
+            draft.serve.queue = value::count(value, 1..=1_000_000)?;
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "io-threads",
+        form: "N",
+        default: "1",
+        meaning: "threads that read and write connections",
+        group: Group::Work,
+        set: |draft, value| {
+            draft.serve.io_threads = value::count(value, 1..=256)?;
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "processes",
+        short: Some('p'),
+        also: &["workers"],
+        form: "1",
+        default: "1",
+        meaning: "more than one process is not built in yet",
+        group: Group::Work,
+        set: |_, value| match value::count(value, 1..=1024u32)? {
+            1 => Ok(()),
+            _ => Err("1; more processes are not built in yet, so raise --threads instead".into()),
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "access-log",
+        also: &["access-logfile"],
+        form: "FILE",
+        meaning: "a line for each request (combined format with the request's id);\n\
+                  - is standard error",
+        group: Group::Log,
+        set: |draft, value| {
+            draft.serve.access_log = Some(if value == "-" {
+                LogTarget::Standard
+            } else {
+                LogTarget::File(value::path(value)?)
+            });
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "log-level",
+        form: "LEVEL",
+        default: "info",
+        meaning: "error, warn, info, debug or trace; the log goes to standard error",
+        group: Group::Log,
+        set: |draft, value| {
+            draft.serve.log_level = value::word(
+                value,
+                &[
+                    ("error", Level::Error),
+                    ("warn", Level::Warn),
+                    ("info", Level::Info),
+                    ("debug", Level::Debug),
+                    ("trace", Level::Trace),
+                ],
+            )?;
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "handshake-timeout",
+        form: "TIME",
+        default: "10s",
+        meaning: "for a TLS handshake",
+        group: Group::Times,
+        set: |draft, value| {
+            draft.serve.handshake_timeout = value::duration(value)?;
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "head-timeout",
+        also: &["http-headers-timeout"],
+        form: "TIME",
+        default: "30s",
+        meaning: "for the head of a request",
+        group: Group::Times,
+        set: |draft, value| {
+            draft.serve.head_timeout = value::duration(value)?;
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "idle-timeout",
+        also: &["http-timeout", "keep-alive", "timeout-keep-alive"],
+        form: "TIME",
+        default: "75s",
+        meaning: "for the next request of a connection",
+        group: Group::Times,
+        set: |draft, value| {
+            draft.serve.idle_timeout = value::duration(value)?;
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "body-grace",
+        form: "TIME",
+        default: "10s",
+        meaning: "until a request's body must come as fast as --body-rate says",
+        group: Group::Times,
+        set: |draft, value| {
+            draft.serve.body_grace = value::duration(value)?;
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "write-timeout",
+        form: "TIME",
+        default: "60s",
+        meaning: "for a client that takes nothing of what is sent to it",
+        group: Group::Times,
+        set: |draft, value| {
+            draft.serve.write_timeout = value::duration(value)?;
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "graceful-timeout",
+        also: &["timeout-graceful-shutdown"],
+        form: "TIME",
+        default: "30s",
+        meaning: "for open requests when the server is told to stop",
+        group: Group::Times,
+        set: |draft, value| {
+            draft.serve.graceful_timeout = value::duration(value)?;
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "body-rate",
+        form: "SIZE",
+        default: "1k",
+        meaning: "what a body must bring each second; 0 allows any pace",
+        group: Group::Limits,
+        set: |draft, value| {
+            draft.serve.body_rate = value::size(value, 0..=1 << 30)?;
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "max-connections",
+        form: "N",
+        default: "0",
+        meaning: "open connections; 0 for as many as the system allows",
+        group: Group::Limits,
+        set: |draft, value| {
+            draft.serve.max_connections = value::count(value, 0..=10_000_000)?;
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "max-streams",
+        form: "N",
+        default: "256",
+        meaning: "requests at once on one connection",
+        group: Group::Limits,
+        set: |draft, value| {
+            draft.serve.max_streams = value::count(value, 1..=65_536)?;
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "max-head",
+        also: &["buffer-size"],
+        form: "SIZE",
+        default: "64k",
+        meaning: "the head of a request; above it 431",
+        group: Group::Limits,
+        set: |draft, value| {
+            draft.serve.max_head = value::size(value, 1024..=16 << 20)?;
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "max-fields",
+        form: "N",
+        default: "100",
+        meaning: "its fields; above it 431",
+        group: Group::Limits,
+        set: |draft, value| {
+            draft.serve.max_fields = value::count(value, 8..=10_000)?;
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "max-target",
+        form: "SIZE",
+        default: "8k",
+        meaning: "its target; above it 414",
+        group: Group::Limits,
+        set: |draft, value| {
+            draft.serve.max_target = value::size(value, 64..=1 << 20)?;
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "stream-window",
+        form: "SIZE",
+        default: "256k",
+        meaning: "what one request may send before the application reads it",
+        group: Group::Limits,
+        set: |draft, value| {
+            draft.serve.stream_window = value::size(value, 16 << 10..=64 << 20)?;
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "connection-window",
+        form: "SIZE",
+        default: "8m",
+        meaning: "the same for all requests of one connection",
+        group: Group::Limits,
+        set: |draft, value| {
+            draft.serve.connection_window = value::size(value, 64 << 10..=1 << 30)?;
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "help",
+        short: Some('h'),
+        meaning: "this text",
+        set: |draft, _| {
+            draft.information = Some(Information::Help);
+            Ok(())
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "version",
+        short: Some('V'),
+        meaning: "the version",
+        set: |draft, _| {
+            draft.information.get_or_insert(Information::Version);
+            Ok(())
+        },
+        ..EMPTY
+    },
+];
+
+/// `MODULE[:CALLABLE]`.
+pub(crate) fn module(text: &str) -> Result<(String, Option<String>), Allowed> {
+    let (module, name) = match text.split_once(':') {
+        Some((module, name)) => (module, Some(callable(name)?)),
+        None => (text, None),
+    };
+    if !is_dotted_name(module) {
+        return Err(format!(
+            "MODULE[:CALLABLE]; '{module}' is not the name of a module (a file is given with --wsgi-file)"
+        )
+        .into());
+    }
+    Ok((module.to_owned(), name))
+}
+
+fn callable(text: &str) -> Result<String, Allowed> {
+    if !is_dotted_name(text) {
+        return Err(format!("a name in Python; '{text}' is none").into());
+    }
+    Ok(text.to_owned())
+}
+
+/// Names of Python, joined by dots.
+fn is_dotted_name(text: &str) -> bool {
+    text.split('.').all(|part| {
+        let mut letters = part.chars();
+        letters
+            .next()
+            .is_some_and(|first| first == '_' || first.is_alphabetic())
+            && letters.all(|next| next == '_' || next.is_alphanumeric())
+    })
+}
+
+impl Draft {
+    /// Before any argument: every default of the table, set as if it were given.
+    pub(crate) fn new() -> Self {
+        let mut draft = Self {
+            serve: Serve::unset(),
+            sources: Vec::new(),
+            callable: String::new(),
+            information: None,
+        };
+        for row in TABLE.iter().filter(|row| !row.default.is_empty()) {
+            let set = (row.set)(&mut draft, OsStr::new(row.default));
+            debug_assert!(set.is_ok(), "--{} refuses its own default", row.name);
+        }
+        draft
+    }
+}
