@@ -15,6 +15,7 @@
 //! |---|---|
 //! | [`session`] | the vocabulary that every protocol speaks: [`Session`](session::Session), [`Event`](session::Event), [`Supply`](session::Supply) |
 //! | [`head`], [`fields`] | messages: control data, and the ordered list of field lines |
+//! | [`hpack`] | field compression: one [`Decoder`](hpack::Decoder) and one [`Encoder`](hpack::Encoder) a connection |
 //! | [`limits`] | every bound and time-out, with its default |
 //! | [`error`] | whose fault it was: [`Violation`](error::Violation) (the peer's) or [`UsageError`](error::UsageError) (the caller's) |
 //!
@@ -34,6 +35,7 @@
 pub mod error;
 pub mod fields;
 pub mod head;
+pub mod hpack;
 pub mod limits;
 pub mod session;
 mod syntax;

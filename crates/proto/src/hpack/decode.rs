@@ -1,0 +1,269 @@
+//! Which line a representation means (RFC 7541, section 6), and what a peer may do to our table.
+
+use super::huffman;
+use super::integer;
+use super::table::{Dynamic, FIRST_DYNAMIC, Line, STATIC};
+use crate::fields::{Field, LINE_OVERHEAD};
+use std::fmt;
+
+/// The decoding half of a connection's compression.
+///
+/// It is fed whole blocks, in the order in which they came. After an error it has lost step with the peer, and
+/// the connection must end (RFC 9113, section 4.3).
+pub struct Decoder {
+    table: Dynamic,
+    /// The most that the peer may choose: our SETTINGS_HEADER_TABLE_SIZE, once acknowledged.
+    allowed: u32,
+    /// The peer owes a size update to at most this at the start of its next block.
+    owed: Option<u32>,
+}
+
+/// Why a block cannot be decoded; to the peer they are all one, COMPRESSION_ERROR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The block ends within a line (RFC 7541, section 6).
+    Truncated,
+    /// An integer above 2^32-1, or of more than six octets (RFC 7541, section 5.1).
+    Integer,
+    /// An index that means no line (RFC 7541, section 2.3.3), or 0 where there must be one (section 6.1).
+    Index,
+    /// EOS within a string, or padding that is not EOS's first bits, fewer than eight (RFC 7541, section 5.2).
+    Huffman,
+    /// A size update above what was allowed (RFC 7541, section 6.3).
+    TableSizeTooLarge,
+    /// A size update behind the first line of a block (RFC 7541, section 4.2).
+    TableSizeMisplaced,
+    /// No size update after the limit was lowered below the size in use (RFC 7541, section 4.2).
+    TableSizeMissing,
+}
+
+impl Decoder {
+    /// A decoder whose peer may fill a table of `table` octets from the start. It holds no memory yet.
+    ///
+    /// Over HTTP/2 that is [`INITIAL_TABLE_SIZE`](super::INITIAL_TABLE_SIZE) until our SETTINGS are
+    /// acknowledged; then [`Decoder::set_table_limit`] says what was announced.
+    pub fn new(table: u32) -> Self {
+        Self {
+            table: Dynamic::new(table),
+            allowed: table,
+            owed: None,
+        }
+    }
+
+    /// What our SETTINGS_HEADER_TABLE_SIZE allows from now on: call it when the peer acknowledged the setting.
+    ///
+    /// Lowered below the size in use, the table shrinks at once, and the next block must start with a size
+    /// update to no more than the lowest value set since the last block (RFC 7541, section 4.2).
+    pub fn set_table_limit(&mut self, octets: u32) {
+        self.allowed = octets;
+        if octets < self.table.limit() {
+            self.table.set_limit(octets);
+            self.owed = Some(octets);
+        }
+    }
+
+    /// Decodes one complete block, hands its lines to `line` in order, and says how large the section is: names,
+    /// values and 32 octets a line (RFC 9113, section 6.5.2).
+    ///
+    /// From the line on with which the section exceeds `limit` octets no line is handed over and no string is
+    /// kept, yet the table stays in step. So a result above `limit` means that the message is too large, and
+    /// that the connection can go on. The same holds for a `line` that ignores what it is given.
+    ///
+    /// Names come as the peer wrote them, in upper case too, which HTTP/2 forbids (RFC 9113, section 8.2.1).
+    ///
+    /// # Errors
+    /// The block is malformed: the connection's compression is broken for good.
+    pub fn decode(
+        &mut self,
+        block: &[u8],
+        limit: usize,
+        mut line: impl FnMut(Field<'_>),
+    ) -> Result<usize, DecodeError> {
+        let mut rest = self.table_sizes(block)?;
+        let mut size = 0_usize;
+        while let Some((&first, after)) = rest.split_first() {
+            rest = after;
+            if first & 0x80 != 0 {
+                let (name, value) = self.indexed(integer::decode(first, 7, &mut rest)?)?;
+                size = size.saturating_add(name.len() + value.len() + LINE_OVERHEAD);
+                if size <= limit {
+                    line(Field {
+                        name,
+                        value,
+                        never_index: false,
+                    });
+                }
+            } else {
+                let room = limit.saturating_sub(size);
+                size = size.saturating_add(self.literal(first, &mut rest, room, &mut line)?);
+            }
+        }
+        self.table.settle();
+        Ok(size)
+    }
+
+    /// The size updates at a block's start (RFC 7541, sections 4.2 and 6.3); what follows them.
+    fn table_sizes<'b>(&mut self, block: &'b [u8]) -> Result<&'b [u8], DecodeError> {
+        let mut rest = block;
+        while let Some((&first, after)) = rest.split_first() {
+            if first & 0xe0 != 0x20 {
+                break;
+            }
+            rest = after;
+            let size = integer::decode(first, 5, &mut rest)?;
+            if size > self.owed.take().unwrap_or(self.allowed) {
+                return Err(DecodeError::TableSizeTooLarge);
+            }
+            self.table.set_limit(size);
+        }
+        match self.owed {
+            Some(_) => Err(DecodeError::TableSizeMissing),
+            None => Ok(rest),
+        }
+    }
+
+    /// The line with this index (RFC 7541, section 2.3.3).
+    #[inline]
+    fn indexed(&self, index: u32) -> Result<Line<'_>, DecodeError> {
+        match index.checked_sub(FIRST_DYNAMIC) {
+            Some(age) => self.table.entry(age).ok_or(DecodeError::Index),
+            None => fixed(index),
+        }
+    }
+
+    /// A literal (RFC 7541, section 6.2), handed to `line` if it counts at most `room`. Says what it counts.
+    ///
+    /// It is put together in the tail of the table's arena. Evicting happens after, so that its name may be that
+    /// of an entry which it evicts (section 4.4).
+    fn literal(
+        &mut self,
+        first: u8,
+        rest: &mut &[u8],
+        room: usize,
+        line: &mut impl FnMut(Field<'_>),
+    ) -> Result<usize, DecodeError> {
+        let literal = Literal::of(first)?;
+        // A string that is longer than both can neither be handed over nor entered: its length is enough.
+        let most = room.max(self.table.limit() as usize);
+        let name = match integer::decode(first, literal.prefix(), rest)? {
+            0 => self.string(rest, most)?,
+            index => self.name(index)?,
+        };
+        let value = self.string(rest, most)?;
+        let size = name.saturating_add(value).saturating_add(LINE_OVERHEAD);
+        if size <= room {
+            let (name, value) = self.table.tail(name);
+            line(Field {
+                name,
+                value,
+                never_index: literal == Literal::NeverIndexed,
+            });
+        }
+        if literal != Literal::Indexed {
+            self.table.take_back();
+        } else if size <= self.table.limit() as usize {
+            self.table.enter(name);
+        } else {
+            self.table.clear();
+        }
+        Ok(size)
+    }
+
+    /// Appends the name of the line with this index to the tail, and says how long it is.
+    fn name(&mut self, index: u32) -> Result<usize, DecodeError> {
+        match index.checked_sub(FIRST_DYNAMIC) {
+            Some(age) => self.table.append_name(age).ok_or(DecodeError::Index),
+            None => {
+                let (name, _) = fixed(index)?;
+                self.table.append(name);
+                Ok(name.len())
+            }
+        }
+    }
+
+    /// Appends a string (RFC 7541, section 5.2) to the tail, unless it is longer than `most`, and says how long
+    /// it is.
+    fn string(&mut self, rest: &mut &[u8], most: usize) -> Result<usize, DecodeError> {
+        let (&first, after) = rest.split_first().ok_or(DecodeError::Truncated)?;
+        *rest = after;
+        let len = integer::decode(first, 7, rest)?;
+        let (string, after) = rest
+            .split_at_checked(len as usize)
+            .ok_or(DecodeError::Truncated)?;
+        *rest = after;
+        if first & 0x80 != 0 {
+            let room = huffman::most_decoded(string.len()).min(most);
+            return huffman::decode(string, most, self.table.arena(room));
+        }
+        if string.len() <= most {
+            self.table.append(string);
+        }
+        Ok(string.len())
+    }
+}
+
+/// The line of the static table with this index.
+#[inline]
+fn fixed(index: u32) -> Result<Line<'static>, DecodeError> {
+    STATIC
+        .get((index as usize).wrapping_sub(1))
+        .copied()
+        .ok_or(DecodeError::Index)
+}
+
+/// The three kinds of literal (RFC 7541, section 6.2).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Literal {
+    Indexed,
+    NotIndexed,
+    NeverIndexed,
+}
+
+impl Literal {
+    /// What the first octet of a representation that is no index says.
+    fn of(first: u8) -> Result<Self, DecodeError> {
+        match first >> 4 {
+            0 => Ok(Self::NotIndexed),
+            1 => Ok(Self::NeverIndexed),
+            2 | 3 => Err(DecodeError::TableSizeMisplaced),
+            _ => Ok(Self::Indexed),
+        }
+    }
+
+    /// How many bits of the first octet begin the name's index.
+    fn prefix(self) -> u32 {
+        match self {
+            Self::Indexed => 6,
+            Self::NotIndexed | Self::NeverIndexed => 4,
+        }
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Truncated => "the field block ends within a line",
+            Self::Integer => "the field block has an integer that is too large",
+            Self::Index => "the field block has an index that means no line",
+            Self::Huffman => "the field block has a string that is not properly Huffman-coded",
+            Self::TableSizeTooLarge => "the field block sets a table size above what was allowed",
+            Self::TableSizeMisplaced => "the field block sets a table size behind its first line",
+            Self::TableSizeMissing => {
+                "the field block does not set the table size that the lower limit asks for"
+            }
+        })
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+impl fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decoder")
+            .field("entries", &self.table.len())
+            .field("size", &self.table.size())
+            .field("limit", &self.table.limit())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,164 @@
+//! Whether a name, or a whole line, has an index: the encoder's side of both tables.
+//!
+//! ```text
+//!  hash ──► heads   the number of the newest line with this hash's low bits
+//!             └──► links   (hash, number of the next older) … until a number that was evicted
+//! ```
+//!
+//! Lines are numbered in the order in which they were entered, so that a line's age is one subtraction, eviction
+//! touches no chain, and a number that is too old ends one. A hash only finds candidates: their octets are
+//! compared, and no chain is longer than the table. So a peer gains nothing by colliding hashes.
+
+use super::table::STATIC;
+use std::collections::VecDeque;
+
+/// A hash of a name: of its length, its first and its last eight octets.
+#[inline]
+pub(super) const fn hash_name(name: &[u8]) -> u64 {
+    let (first, last) = match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+        _ => match (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+            (Some(first), Some(last)) => (
+                u32::from_le_bytes(*first) as u64,
+                u32::from_le_bytes(*last) as u64,
+            ),
+            _ => match *name {
+                [a] => (a as u64, 0),
+                [a, b] => (a as u64, b as u64),
+                [a, b, c] => (a as u64, (b as u64) << 8 | c as u64),
+                _ => (0, 0),
+            },
+        },
+    };
+    mix(mix(SEED + name.len() as u64, first), last)
+}
+
+/// The first number that gives each name of the static table a slot of its own.
+const SEED: u64 = 336;
+
+/// A hash of a line, from that of its name.
+pub(super) fn hash_line(name: u64, value: &[u8]) -> u64 {
+    let mut hash = mix(name, value.len() as u64);
+    let mut rest = value;
+    while let Some((word, after)) = rest.split_first_chunk::<8>() {
+        hash = mix(hash, u64::from_le_bytes(*word));
+        rest = after;
+    }
+    if let Some(word) = value.last_chunk::<8>() {
+        mix(hash, u64::from_le_bytes(*word))
+    } else {
+        mix(hash, hash_name(rest))
+    }
+}
+
+#[inline]
+const fn mix(hash: u64, word: u64) -> u64 {
+    (hash.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// The index of the first line of the static table with this name, whose hash is given.
+#[inline]
+pub(super) fn static_name(name: &[u8], hash: u64) -> Option<u32> {
+    let index = SLOTS.get(slot(hash)).copied()?;
+    let (found, _) = STATIC.get(usize::from(index).checked_sub(1)?)?;
+    (*found == name).then_some(u32::from(index))
+}
+
+/// The index of the line of the static table with this value and the name that `first` is the first line of.
+#[inline]
+pub(super) fn static_line(first: u32, value: &[u8]) -> Option<u32> {
+    let (name, _) = STATIC.get(first as usize - 1)?;
+    let at = STATIC
+        .get(first as usize - 1..)?
+        .iter()
+        .take_while(|line| line.0 == *name)
+        .position(|line| line.1 == value)?;
+    Some(first + at as u32)
+}
+
+/// A perfect hash: the index of the first line with a name, where that name's hash says.
+static SLOTS: [u8; 1 << SLOT_BITS] = slots();
+const SLOT_BITS: u32 = 8;
+
+#[inline]
+const fn slot(hash: u64) -> usize {
+    (hash >> (64 - SLOT_BITS)) as usize
+}
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn slots() -> [u8; 1 << SLOT_BITS] {
+    let mut slots = [0; 1 << SLOT_BITS];
+    let mut at = STATIC.len();
+    while at > 0 {
+        let slot = slot(hash_name(STATIC[at - 1].0));
+        let other = slots[slot] as usize;
+        // Lines of one name stand together, so that the lowest index is written last.
+        assert!(other == 0 || other == at + 1, "two names share a slot");
+        slots[slot] = at as u8;
+        at -= 1;
+    }
+    slots
+}
+
+/// Chains through the lines of a dynamic table, newest first, by some hash of theirs.
+pub(super) struct Chains {
+    heads: Vec<u32>,
+    links: VecDeque<Link>,
+    /// How many lines were ever entered: the newest one's number. Wraps around.
+    entered: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Link {
+    hash: u32,
+    older: u32,
+}
+
+impl Chains {
+    const HEADS: usize = 64;
+
+    /// No chain; it holds no memory.
+    pub(super) fn new() -> Self {
+        Self {
+            heads: Vec::new(),
+            links: VecDeque::new(),
+            entered: 0,
+        }
+    }
+
+    /// The age of the newest line with this hash that `is` the one.
+    #[inline]
+    pub(super) fn find(&self, hash: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
+        let hash = (hash >> 32) as u32;
+        let mut number = *self.heads.get(hash as usize % Self::HEADS)?;
+        loop {
+            let age = self.entered.wrapping_sub(number);
+            let newest = self.links.len().checked_sub(1)?;
+            let link = self.links.get(newest.checked_sub(age as usize)?)?;
+            if link.hash == hash && is(age) {
+                return Some(age);
+            }
+            number = link.older;
+        }
+    }
+
+    /// A line was entered.
+    pub(super) fn enter(&mut self, hash: u64) {
+        let hash = (hash >> 32) as u32;
+        self.entered = self.entered.wrapping_add(1);
+        if self.heads.is_empty() {
+            // No line has this number for as long as a chain is followed.
+            self.heads.resize(Self::HEADS, 0);
+        }
+        if let Some(head) = self.heads.get_mut(hash as usize % Self::HEADS) {
+            self.links.push_back(Link { hash, older: *head });
+            *head = self.entered;
+        }
+    }
+
+    /// The oldest lines were evicted; so many are left.
+    pub(super) fn evict_to(&mut self, len: u32) {
+        let evicted = self.links.len().saturating_sub(len as usize);
+        self.links.drain(..evicted);
+    }
+}

@@ -1,0 +1,265 @@
+//! The two tables that an index means (RFC 7541, section 2.3): the static one and a dynamic one.
+//!
+//! ```text
+//!  index    1 … 61          62 … 61 + n
+//!           static          dynamic, newest first
+//!
+//!  octets   ░░░░░░░ name value name value name value ┊ the line that is being read
+//!           evicted └ oldest                  newest ┘
+//! ```
+//!
+//! A dynamic table is one arena, to whose end new lines are appended and from whose start the oldest fall. A
+//! line is read into the arena's tail first and then either entered, without another copy, or taken back. The
+//! arena grows as it is used; what was evicted is squeezed out when the arena is full.
+
+use crate::fields::LINE_OVERHEAD;
+use std::collections::VecDeque;
+
+/// The index of the newest dynamic entry (RFC 7541, section 2.3.3).
+pub(super) const FIRST_DYNAMIC: u32 = STATIC.len() as u32 + 1;
+
+/// A line of a table: name and value.
+pub(super) type Line<'a> = (&'a [u8], &'a [u8]);
+
+/// The dynamic table of one direction of a connection (RFC 7541, section 2.3.2).
+pub(super) struct Dynamic {
+    octets: Vec<u8>,
+    /// Where the tail starts: behind the newest entry.
+    tail: usize,
+    /// How many octets were squeezed out so far, which is what spans count from. Wraps around, as they do.
+    gone: u32,
+    spans: VecDeque<Span>,
+    size: u32,
+    limit: u32,
+}
+
+/// Where the octets of an entry are: the name, and the value right behind it.
+#[derive(Clone, Copy)]
+struct Span {
+    start: u32,
+    name: u32,
+    value: u32,
+}
+
+impl Dynamic {
+    /// An empty table of at most `limit` octets as section 4.1 counts them. It holds no memory.
+    pub(super) fn new(limit: u32) -> Self {
+        Self {
+            octets: Vec::new(),
+            tail: 0,
+            gone: 0,
+            spans: VecDeque::new(),
+            size: 0,
+            limit,
+        }
+    }
+
+    /// The most that the entries may count.
+    pub(super) fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// What the entries count (RFC 7541, section 4.1).
+    pub(super) fn size(&self) -> u32 {
+        self.size
+    }
+
+    /// How many entries there are.
+    pub(super) fn len(&self) -> u32 {
+        self.spans.len() as u32
+    }
+
+    /// The entry of this age: 0 is the newest.
+    #[inline]
+    pub(super) fn entry(&self, age: u32) -> Option<Line<'_>> {
+        let span = self.span(age)?;
+        let line = self.octets.get(self.offset(span)..)?;
+        let (name, rest) = line.split_at_checked(span.name as usize)?;
+        Some((name, rest.get(..span.value as usize)?))
+    }
+
+    /// Changes the limit and evicts what it no longer allows (RFC 7541, section 4.3).
+    pub(super) fn set_limit(&mut self, limit: u32) {
+        self.limit = limit;
+        self.evict_to(limit);
+    }
+
+    /// Appends to the tail.
+    pub(super) fn append(&mut self, octets: &[u8]) {
+        self.reserve(octets.len());
+        self.octets.extend_from_slice(octets);
+    }
+
+    /// Appends the name of an entry to the tail and says how long it is; `None` if there is no such entry.
+    pub(super) fn append_name(&mut self, age: u32) -> Option<usize> {
+        let name = self.span(age)?.name as usize;
+        self.reserve(name);
+        let start = self.offset(self.span(age)?);
+        self.octets.extend_from_within(start..start + name);
+        Some(name)
+    }
+
+    /// The arena, with room for `more` octets, for the caller to append to.
+    pub(super) fn arena(&mut self, more: usize) -> &mut Vec<u8> {
+        self.reserve(more);
+        &mut self.octets
+    }
+
+    /// The line in the tail, whose name has this length.
+    pub(super) fn tail(&self, name: usize) -> Line<'_> {
+        let tail = self.octets.get(self.tail..).unwrap_or_default();
+        tail.split_at_checked(name).unwrap_or_default()
+    }
+
+    /// Enters the line in the tail, after evicting what it needs (RFC 7541, section 4.4). A line that is larger
+    /// than the whole table empties it and is not entered.
+    pub(super) fn enter(&mut self, name: usize) {
+        let line = self.octets.len() - self.tail;
+        let Some(others) = (self.limit as usize).checked_sub(line + LINE_OVERHEAD) else {
+            return self.clear();
+        };
+        self.evict_to(others as u32);
+        self.size += (line + LINE_OVERHEAD) as u32;
+        self.spans.push_back(Span {
+            start: (self.tail as u32).wrapping_add(self.gone),
+            name: name as u32,
+            value: (line - name) as u32,
+        });
+        self.tail = self.octets.len();
+    }
+
+    /// Takes back the line in the tail.
+    pub(super) fn take_back(&mut self) {
+        self.octets.truncate(self.tail);
+    }
+
+    /// Evicts everything, the line in the tail too.
+    pub(super) fn clear(&mut self) {
+        self.take_back();
+        self.evict_to(0);
+    }
+
+    /// Gives back what long lines took beyond what the table itself can use.
+    pub(super) fn settle(&mut self) {
+        let most = (self.limit as usize).saturating_mul(2).max(SMALL_ARENA);
+        if self.octets.capacity() > most {
+            self.squeeze();
+            self.octets.shrink_to(most);
+        }
+    }
+
+    /// Evicts the oldest entries until what is left counts at most `size`.
+    fn evict_to(&mut self, size: u32) {
+        while self.size > size {
+            let Some(oldest) = self.spans.pop_front() else {
+                break;
+            };
+            self.size -= oldest.name + oldest.value + LINE_OVERHEAD as u32;
+        }
+    }
+
+    fn span(&self, age: u32) -> Option<Span> {
+        let newest = self.spans.len().checked_sub(1)?;
+        self.spans.get(newest.checked_sub(age as usize)?).copied()
+    }
+
+    /// Where an entry starts in the arena.
+    fn offset(&self, span: Span) -> usize {
+        span.start.wrapping_sub(self.gone) as usize
+    }
+
+    /// Makes room behind the tail. What was evicted is squeezed out only when it is a good part of the arena, so
+    /// that on the whole no octet is moved more than a few times.
+    fn reserve(&mut self, more: usize) {
+        if self.octets.capacity() - self.octets.len() < more {
+            if self.evicted() >= self.octets.len() / 4 {
+                self.squeeze();
+            }
+            self.octets.reserve(more);
+        }
+    }
+
+    /// How many octets before the oldest entry nobody needs any more.
+    fn evicted(&self) -> usize {
+        match self.spans.front() {
+            Some(&oldest) => self.offset(oldest),
+            None => self.tail,
+        }
+    }
+
+    /// Moves the entries and the tail to the start of the arena.
+    fn squeeze(&mut self) {
+        let evicted = self.evicted();
+        self.octets.drain(..evicted);
+        self.tail -= evicted;
+        self.gone = self.gone.wrapping_add(evicted as u32);
+    }
+}
+
+/// An arena this small is never worth shrinking.
+const SMALL_ARENA: usize = 512;
+
+/// The static table (RFC 7541, appendix A). Index 1 is its first line; lines of one name stand together.
+pub(super) const STATIC: [Line<'static>; 61] = [
+    (b":authority", b""),
+    (b":method", b"GET"),
+    (b":method", b"POST"),
+    (b":path", b"/"),
+    (b":path", b"/index.html"),
+    (b":scheme", b"http"),
+    (b":scheme", b"https"),
+    (b":status", b"200"),
+    (b":status", b"204"),
+    (b":status", b"206"),
+    (b":status", b"304"),
+    (b":status", b"400"),
+    (b":status", b"404"),
+    (b":status", b"500"),
+    (b"accept-charset", b""),
+    (b"accept-encoding", b"gzip, deflate"),
+    (b"accept-language", b""),
+    (b"accept-ranges", b""),
+    (b"accept", b""),
+    (b"access-control-allow-origin", b""),
+    (b"age", b""),
+    (b"allow", b""),
+    (b"authorization", b""),
+    (b"cache-control", b""),
+    (b"content-disposition", b""),
+    (b"content-encoding", b""),
+    (b"content-language", b""),
+    (b"content-length", b""),
+    (b"content-location", b""),
+    (b"content-range", b""),
+    (b"content-type", b""),
+    (b"cookie", b""),
+    (b"date", b""),
+    (b"etag", b""),
+    (b"expect", b""),
+    (b"expires", b""),
+    (b"from", b""),
+    (b"host", b""),
+    (b"if-match", b""),
+    (b"if-modified-since", b""),
+    (b"if-none-match", b""),
+    (b"if-range", b""),
+    (b"if-unmodified-since", b""),
+    (b"last-modified", b""),
+    (b"link", b""),
+    (b"location", b""),
+    (b"max-forwards", b""),
+    (b"proxy-authenticate", b""),
+    (b"proxy-authorization", b""),
+    (b"range", b""),
+    (b"referer", b""),
+    (b"refresh", b""),
+    (b"retry-after", b""),
+    (b"server", b""),
+    (b"set-cookie", b""),
+    (b"strict-transport-security", b""),
+    (b"transfer-encoding", b""),
+    (b"user-agent", b""),
+    (b"vary", b""),
+    (b"via", b""),
+    (b"www-authenticate", b""),
+];
