@@ -1,1 +1,41 @@
 //! Requests: the exchange, the router, the handlers, the queue before the application and the access log.
+//!
+//! ```text
+//!  session events          exchanges                 requests that block
+//!  ───────────────► Front ───────────► Router ─► Handler ─► application::Queue ─► threads: Remote
+//!  ◄─────────────── Front ◄──────────────────────────────────────────────────────────┘
+//!   commands         (one per connection)            replies, by one message a turn
+//! ```
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`Gateway`] | what `thalweg_net::serve` runs on a worker: one for all its connections |
+//! | [`Exchange`], [`Remote`] | one request and its reply: on the worker's thread, and on any thread |
+//! | [`Handler`], [`Router`] | who answers |
+//! | [`application`] | the queue before code that blocks |
+//! | [`AccessLog`] | a line for each exchange |
+
+mod access_log;
+pub mod application;
+mod conduit;
+mod connections;
+mod date;
+mod decimal;
+mod error_page;
+mod exchange;
+mod front;
+mod gateway;
+mod incoming;
+mod outgoing;
+mod remote;
+mod request_id;
+mod router;
+pub mod seam;
+
+pub use access_log::AccessLog;
+pub use exchange::Exchange;
+pub use front::Front;
+pub use gateway::{Config, Gateway};
+pub use remote::{Gone, Remote, ReplyError, TryWriteError};
+pub use request_id::RequestId;
+pub use router::{Handler, Router};

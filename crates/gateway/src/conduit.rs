@@ -1,0 +1,314 @@
+//! What the two sides of an exchange share: the connection's on its worker, and the handler's, which may be on
+//! another thread.
+//!
+//! ```text
+//!   connection (worker)                conduit                     handler (any thread)
+//!   Event::Data, End       ──►  incoming: untaken octets  ──►  read
+//!   Streams::taken         ◄──            credit          ◄──
+//!   Streams::respond       ◄──  outgoing: heads, chunks   ◄──  inform, start, write, finish, respond
+//!   Source::read           ◄──                            ──►  room again
+//!   Event::Reset, ended    ──►  gone                      ──►  Gone
+//! ```
+//!
+//! The handler changes the conduit and, unless that was done before and not yet seen, asks for attention with
+//! one small message. The connection then takes everything that is due at once: however many commands a thread
+//! gives, there is one message for each time the worker looks.
+
+use crate::incoming::{Incoming, Read};
+use crate::outgoing::{Broken, OutOfOrder, Outgoing};
+use crate::request_id::RequestId;
+use crate::seam::{Peer, Post};
+use bytes::Bytes;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use thalweg_proto::fields::Fields;
+use thalweg_proto::head::{Request, Response};
+use thalweg_proto::session::{StreamId, Supply};
+
+/// Where an exchange comes from: one for all exchanges of a connection.
+pub(crate) struct Origin {
+    pub(crate) peer: Arc<Peer>,
+    pub(crate) connection: ConnectionKey,
+    pub(crate) post: Post<Attend>,
+}
+
+/// A connection of a worker. The generation tells it from an earlier one at the same place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ConnectionKey {
+    pub(crate) place: usize,
+    pub(crate) generation: u64,
+}
+
+/// Asks a worker to look after an exchange. One that is over is not found, and nothing happens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attend {
+    pub(crate) connection: ConnectionKey,
+    pub(crate) stream: StreamId,
+}
+
+/// One exchange's shared state.
+pub(crate) struct Conduit {
+    pub(crate) head: Request,
+    pub(crate) id: RequestId,
+    pub(crate) stream: StreamId,
+    pub(crate) has_body: bool,
+    pub(crate) origin: Arc<Origin>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    incoming: Incoming,
+    outgoing: Outgoing,
+    gone: bool,
+    /// The front has been asked to look, and has not yet.
+    attention: bool,
+    /// A thread waits for a change.
+    awaited: bool,
+}
+
+/// Why a command of the handler had no effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    Gone,
+    OutOfOrder,
+}
+
+impl From<OutOfOrder> for Refusal {
+    fn from(_: OutOfOrder) -> Self {
+        Refusal::OutOfOrder
+    }
+}
+
+/// What the connection has to do for an exchange.
+#[derive(Debug)]
+pub(crate) struct Due {
+    pub(crate) send_continue: bool,
+    pub(crate) informational: Vec<Response>,
+    pub(crate) head: Option<Response>,
+    /// With the head: the length of the body, where both were given as one.
+    pub(crate) whole: Option<usize>,
+    /// The reply was broken off.
+    pub(crate) broken: Option<Broken>,
+    pub(crate) credit: usize,
+    pub(crate) discard: bool,
+    pub(crate) output: bool,
+}
+
+impl Conduit {
+    pub(crate) fn new(
+        head: Request,
+        id: RequestId,
+        stream: StreamId,
+        incoming: Incoming,
+        has_body: bool,
+        origin: Arc<Origin>,
+    ) -> Self {
+        Self {
+            head,
+            id,
+            stream,
+            has_body,
+            origin,
+            state: Mutex::new(State {
+                incoming,
+                outgoing: Outgoing::default(),
+                gone: false,
+                attention: false,
+                awaited: false,
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// What the worker is sent so that it attends to this exchange.
+    pub(crate) fn attend(&self) -> Attend {
+        Attend {
+            connection: self.origin.connection,
+            stream: self.stream,
+        }
+    }
+
+    // The handler's side. Each answers, where that matters, whether the front must be asked to attend.
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.lock().gone
+    }
+
+    /// Reads, or waits for something to read.
+    pub(crate) fn read(&self, max: usize, wait: bool) -> Result<(Read, bool), Refusal> {
+        let mut state = self.lock();
+        loop {
+            if state.gone {
+                return Err(Refusal::Gone);
+            }
+            let read = state.incoming.read(max.max(1));
+            let ask = state.incoming.needs_attention() && state.ask();
+            if !wait || read != Read::Nothing {
+                return Ok((read, ask));
+            }
+            if ask {
+                // The 100 that the client waits for has to leave before anything can come.
+                self.origin.post.send(self.attend());
+            }
+            state = self.wait(state);
+        }
+    }
+
+    pub(crate) fn take_trailers(&self) -> Option<Fields> {
+        self.lock().incoming.take_trailers()
+    }
+
+    pub(crate) fn inform(&self, head: Response) -> Result<bool, Refusal> {
+        self.command(|outgoing| outgoing.inform(head))
+    }
+
+    pub(crate) fn respond(&self, head: Response, body: Bytes) -> Result<bool, Refusal> {
+        self.command(|outgoing| outgoing.respond(head, body))
+    }
+
+    pub(crate) fn start(&self, head: Response) -> Result<bool, Refusal> {
+        self.command(|outgoing| outgoing.start(head))
+    }
+
+    pub(crate) fn finish(&self, trailers: Option<Fields>) -> Result<bool, Refusal> {
+        self.command(|outgoing| outgoing.finish(trailers))
+    }
+
+    /// Writes where there is room; gives the chunk back where there is none.
+    pub(crate) fn try_write(&self, chunk: Bytes) -> Result<Result<bool, Bytes>, Refusal> {
+        let mut state = self.lock();
+        if state.gone {
+            return Err(Refusal::Gone);
+        }
+        if state.outgoing.is_full() {
+            return Ok(Err(chunk));
+        }
+        state.outgoing.write(chunk)?;
+        Ok(Ok(state.ask()))
+    }
+
+    /// Writes, or waits for room.
+    pub(crate) fn write(&self, chunk: Bytes) -> Result<bool, Refusal> {
+        let mut state = self.lock();
+        while !state.gone && state.outgoing.is_full() {
+            state = self.wait(state);
+        }
+        if state.gone {
+            return Err(Refusal::Gone);
+        }
+        state.outgoing.write(chunk)?;
+        Ok(state.ask())
+    }
+
+    pub(crate) fn break_off(&self, why: Broken) -> bool {
+        let mut state = self.lock();
+        !state.gone && state.outgoing.break_off(why) && state.ask()
+    }
+
+    // The connection's side.
+
+    /// Octets came. Answers whether the handler will take them; else their credit is free at once.
+    pub(crate) fn receive(&self, octets: &[u8]) -> bool {
+        let mut state = self.lock();
+        let kept = !state.gone && state.incoming.push(octets);
+        self.notify(state);
+        kept
+    }
+
+    pub(crate) fn receive_end(&self, trailers: Option<Fields>) {
+        let mut state = self.lock();
+        state.incoming.end(trailers);
+        self.notify(state);
+    }
+
+    /// Everything that the handler has asked for since the last time.
+    pub(crate) fn take_due(&self) -> Due {
+        let mut state = self.lock();
+        state.attention = false;
+        let State {
+            incoming, outgoing, ..
+        } = &mut *state;
+        let discard = outgoing.is_ended() && incoming.discard();
+        Due {
+            send_continue: incoming.take_continue(),
+            informational: outgoing.take_informational(),
+            head: outgoing.take_head(),
+            whole: outgoing.whole(),
+            broken: outgoing.broken(),
+            credit: incoming.take_credit(),
+            discard,
+            output: outgoing.has_output(),
+        }
+    }
+
+    pub(crate) fn supply(&self, max: usize) -> Supply {
+        let mut state = self.lock();
+        let (supply, room) = state.outgoing.read(max);
+        if room {
+            self.notify(state);
+        }
+        supply
+    }
+
+    /// Replies with this instead of what the handler said. For the handler the client has gone.
+    pub(crate) fn replace(&self, head: Response, body: Bytes) {
+        let mut state = self.lock();
+        state.gone = true;
+        state.outgoing.replace(head, body);
+        self.notify(state);
+    }
+
+    /// The client gets no body.
+    pub(crate) fn swallow(&self) {
+        let mut state = self.lock();
+        state.outgoing.swallow();
+        self.notify(state);
+    }
+
+    /// The client has gone, or gets no more of this reply.
+    pub(crate) fn set_gone(&self) {
+        let mut state = self.lock();
+        state.gone = true;
+        state.incoming.discard();
+        state.outgoing.clear();
+        self.notify(state);
+    }
+
+    fn command(
+        &self,
+        give: impl FnOnce(&mut Outgoing) -> Result<(), OutOfOrder>,
+    ) -> Result<bool, Refusal> {
+        let mut state = self.lock();
+        if state.gone {
+            return Err(Refusal::Gone);
+        }
+        give(&mut state.outgoing)?;
+        Ok(state.ask())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        state.awaited = true;
+        self.changed
+            .wait(state)
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes the threads that wait, where there are any: to notify nobody is a system call too.
+    fn notify(&self, mut state: MutexGuard<'_, State>) {
+        if std::mem::take(&mut state.awaited) {
+            drop(state);
+            self.changed.notify_all();
+        }
+    }
+}
+
+impl State {
+    /// Whether the front must be asked now; it has been asked from here on.
+    fn ask(&mut self) -> bool {
+        !std::mem::replace(&mut self.attention, true)
+    }
+}

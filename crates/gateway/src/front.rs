@@ -1,0 +1,427 @@
+//! One connection of a client: its session's events become exchanges, and what handlers reply becomes commands.
+//!
+//! ```text
+//!  Event::Request ─► Conduit ─► Router ─► Handler
+//!                       │
+//!  Outbox (local, or by message) ─► attend: continue, 1xx, head, credit, discard, resume ─► Streams
+//!                       │
+//!  Output::Need ─► read: supply from the conduit
+//!                       │
+//!  Finished, Reset, ended, broken off ─► close: a line in the access log, the handler learns
+//! ```
+
+use crate::access_log::{CLIENT_GONE, Entry};
+use crate::conduit::{Attend, Conduit, ConnectionKey, Due, Origin};
+use crate::connections::Outbox;
+use crate::decimal::Decimal;
+use crate::error_page::error_page;
+use crate::exchange::Exchange;
+use crate::gateway::Desk;
+use crate::incoming::Incoming;
+use crate::outgoing::Broken;
+use crate::request_id::RequestId;
+use crate::seam::{Connection, Ended, Peer, Post, Wake};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use thalweg_proto::error::{Code, UsageError, Violation};
+use thalweg_proto::head::{Request, Response, Version};
+use thalweg_proto::session::{Event, Source, StreamId, Streams, Supply};
+
+/// Up to this many places the table of streams is kept when the last stream has closed.
+const IDLE_PLACES: usize = 4;
+
+/// The gateway's side of a connection.
+pub struct Front {
+    desk: Rc<Desk>,
+    key: ConnectionKey,
+    origin: Arc<Origin>,
+    outbox: Rc<Outbox>,
+    /// As the access log shows it.
+    peer: String,
+    /// By the slot of the session.
+    streams: Vec<Option<Stream>>,
+    open: usize,
+    /// The streams to attend to in this turn.
+    turn: Vec<StreamId>,
+}
+
+/// An exchange that is under way.
+struct Stream {
+    id: StreamId,
+    conduit: Arc<Conduit>,
+    /// The status of the final head, when that has been handed to the session.
+    status: Option<u16>,
+    sent: u64,
+    received: u64,
+    since: Option<Instant>,
+}
+
+impl Front {
+    pub(crate) fn new(desk: Rc<Desk>, peer: Arc<Peer>, post: Post<Attend>, wake: Wake) -> Self {
+        let outbox = Rc::new(Outbox::new(wake));
+        let key = desk.connections.borrow_mut().insert(Rc::clone(&outbox));
+        let shown = desk.lines.as_ref().map(|_| peer.address.to_string());
+        Self {
+            desk,
+            key,
+            origin: Arc::new(Origin {
+                peer,
+                connection: key,
+                post,
+            }),
+            outbox,
+            peer: shown.unwrap_or_default(),
+            streams: Vec::new(),
+            open: 0,
+            turn: Vec::new(),
+        }
+    }
+
+    /// A request has come: makes its exchange, and gives it to its handler.
+    fn begin(&mut self, id: StreamId, mut head: Request, end: bool) {
+        let awaits_continue = !end && awaits_continue(&head);
+        hide_connection_fields(&mut head);
+        let conduit = Arc::new(Conduit::new(
+            head,
+            self.desk.ids.next(),
+            id,
+            Incoming::new(end, awaits_continue),
+            !end,
+            Arc::clone(&self.origin),
+        ));
+        let place = id.slot() as usize;
+        if place >= self.streams.len() {
+            self.streams.resize_with(place + 1, || None);
+        }
+        if let Some(earlier) = self.streams[place].take() {
+            self.open -= 1;
+            self.close(earlier, CLIENT_GONE);
+        }
+        self.open += 1;
+        self.streams[place] = Some(Stream {
+            id,
+            conduit: Arc::clone(&conduit),
+            status: None,
+            sent: 0,
+            received: 0,
+            since: self.desk.lines.as_ref().map(|_| Instant::now()),
+        });
+        let handler = self.desk.router.route(&conduit.head);
+        handler.handle(Exchange::new(Arc::clone(&conduit), Rc::clone(&self.outbox)));
+    }
+
+    fn receive(&mut self, session: &mut dyn Streams, id: StreamId, octets: &[u8], credit: usize) {
+        let kept = match self.find(id) {
+            Some(stream) => {
+                stream.received += octets.len() as u64;
+                stream.conduit.receive(octets)
+            }
+            None => false,
+        };
+        // Padding is nobody's to take.
+        let free = if kept { credit - octets.len() } else { credit };
+        if free > 0 {
+            session.taken(id, free);
+        }
+    }
+
+    /// The session gave a stream up, or the peer did.
+    fn reset(&mut self, id: StreamId, why: Option<Violation>) {
+        match (self.take(id), why) {
+            (Some(stream), why) => self.close(stream, why.map_or(CLIENT_GONE, Violation::status)),
+            (None, Some(why)) => self.log_refused(id.number(), why),
+            (None, None) => {}
+        }
+    }
+
+    /// Does what handlers have asked for, until they ask for no more.
+    fn attend_all(&mut self, session: &mut dyn Streams) {
+        let mut turn = std::mem::take(&mut self.turn);
+        loop {
+            self.outbox.take(&mut turn);
+            if turn.is_empty() {
+                break;
+            }
+            for id in turn.drain(..) {
+                self.attend(session, id);
+            }
+        }
+        self.turn = turn;
+    }
+
+    fn attend(&mut self, session: &mut dyn Streams, id: StreamId) {
+        let Some(stream) = self.find(id) else {
+            return;
+        };
+        let due = stream.conduit.take_due();
+        let unstarted = stream.status.is_none() && due.head.is_none();
+        match due.broken {
+            Some(Broken::Failed) if unstarted => {
+                self.answer_failure(session, id, "The application failed before it answered.");
+            }
+            Some(Broken::Reset(code)) if unstarted => self.give_up(session, id, code),
+            _ => {
+                if let Err(why) = self.carry_out(session, id, due) {
+                    self.refused_head(session, id, why);
+                }
+            }
+        }
+    }
+
+    /// Gives the session the commands that are due on a stream.
+    fn carry_out(
+        &mut self,
+        session: &mut dyn Streams,
+        id: StreamId,
+        due: Due,
+    ) -> Result<(), UsageError> {
+        let desk = Rc::clone(&self.desk);
+        let Some(stream) = self.find(id) else {
+            return Ok(());
+        };
+        let request = &stream.conduit.head;
+        if due.credit > 0 {
+            session.taken(id, due.credit);
+        }
+        if due.send_continue && stream.status.is_none() && due.head.is_none() {
+            session.respond(id, Response::new(100), false)?;
+        }
+        for head in due.informational {
+            // HTTP/1.0 knows no 1xx (RFC 9110, section 15.2).
+            if request.version > Version::Http10 {
+                session.respond(id, head, false)?;
+            }
+        }
+        let mut end = false;
+        if let Some(mut head) = due.head {
+            end = is_bodiless(request, &head) || due.whole == Some(0);
+            if let Some(length) = due.whole
+                && may_tell_length(request, &head, length)
+            {
+                let length = Decimal::new(length as u64);
+                head.fields.push(b"content-length", length.digits());
+            }
+            desk.sign(&mut head);
+            let status = head.status;
+            session.respond(id, head, end)?;
+            stream.status = Some(status);
+        }
+        if due.discard {
+            session.discard(id);
+        }
+        if end {
+            stream.conduit.swallow();
+        } else if due.output {
+            session.resume(id);
+        }
+        Ok(())
+    }
+
+    /// The session did not take a head.
+    fn refused_head(&mut self, session: &mut dyn Streams, id: StreamId, why: UsageError) {
+        let Some(stream) = self.find(id) else {
+            return;
+        };
+        if why == UsageError::NoSuchStream {
+            // It has just ended: its event is under way.
+            stream.conduit.set_gone();
+            return;
+        }
+        tracing::error!(request = %stream.conduit.id, "the application's response was not sent: {why}");
+        self.answer_failure(
+            session,
+            id,
+            "The application gave an answer that cannot be sent.",
+        );
+    }
+
+    /// Answers for a handler that has no answer of its own.
+    fn answer_failure(&mut self, session: &mut dyn Streams, id: StreamId, sentence: &str) {
+        let Some(stream) = self.find(id) else {
+            return;
+        };
+        if stream.status.is_some() {
+            self.give_up(session, id, Code::Internal);
+            return;
+        }
+        let (head, body) = error_page(500, sentence, stream.conduit.id);
+        stream.conduit.replace(head, body);
+        let due = stream.conduit.take_due();
+        if self.carry_out(session, id, due).is_err() {
+            self.give_up(session, id, Code::Internal);
+        }
+    }
+
+    fn give_up(&mut self, session: &mut dyn Streams, id: StreamId, code: Code) {
+        session.reset(id, code);
+        if let Some(stream) = self.take(id) {
+            self.close(stream, 500);
+        }
+    }
+
+    /// The exchange is over. `status` is for the log, unless the client was given one.
+    fn close(&self, stream: Stream, status: u16) {
+        stream.conduit.set_gone();
+        self.log(&stream, status);
+    }
+
+    fn log(&self, stream: &Stream, status: u16) {
+        let conduit = &stream.conduit;
+        self.add_line(
+            Some((&conduit.head, conduit.id)),
+            stream.id.number(),
+            stream.status.unwrap_or(status),
+            (stream.sent, stream.received),
+            stream.since.map_or(Duration::ZERO, |since| since.elapsed()),
+        );
+    }
+
+    fn log_refused(&self, stream: u64, why: Violation) {
+        self.add_line(None, stream, why.status(), (0, 0), Duration::ZERO);
+    }
+
+    fn add_line(
+        &self,
+        request: Option<(&Request, RequestId)>,
+        stream: u64,
+        status: u16,
+        (sent, received): (u64, u64),
+        time: Duration,
+    ) {
+        let Some(lines) = &self.desk.lines else {
+            return;
+        };
+        lines.borrow_mut().add(&Entry {
+            peer: &self.peer,
+            date: self.desk.calendar.borrow_mut().log(),
+            request,
+            stream,
+            status,
+            sent,
+            received,
+            time,
+        });
+    }
+
+    fn find(&mut self, id: StreamId) -> Option<&mut Stream> {
+        self.streams
+            .get_mut(id.slot() as usize)?
+            .as_mut()
+            .filter(|stream| stream.id == id)
+    }
+
+    fn take(&mut self, id: StreamId) -> Option<Stream> {
+        let stream = self
+            .streams
+            .get_mut(id.slot() as usize)?
+            .take_if(|stream| stream.id == id)?;
+        self.open -= 1;
+        if self.open == 0 && self.streams.len() > IDLE_PLACES {
+            self.streams = Vec::new();
+        }
+        Some(stream)
+    }
+}
+
+impl Connection for Front {
+    fn event(&mut self, session: &mut dyn Streams, event: Event<'_>) {
+        self.outbox.set_at_work(true);
+        match event {
+            Event::Request { id, head, end } => self.begin(id, head, end),
+            Event::Data { id, bytes, credit } => self.receive(session, id, bytes, credit),
+            Event::End { id, trailers } => {
+                if let Some(stream) = self.find(id) {
+                    stream.conduit.receive_end(trailers);
+                }
+            }
+            Event::Reset { id, why, .. } => self.reset(id, why),
+            Event::Finished { id } => {
+                if let Some(stream) = self.take(id) {
+                    self.log(&stream, CLIENT_GONE);
+                }
+            }
+            // A server has no responses; drains and priorities are the session's own affair so far.
+            _ => {}
+        }
+        self.attend_all(session);
+        self.outbox.set_at_work(false);
+    }
+
+    fn woken(&mut self, session: &mut dyn Streams) {
+        self.outbox.set_at_work(true);
+        self.attend_all(session);
+        self.outbox.set_at_work(false);
+    }
+
+    fn ended(&mut self, _why: Ended) {
+        self.desk.connections.borrow_mut().remove(self.key);
+        for stream in std::mem::take(&mut self.streams).into_iter().flatten() {
+            self.close(stream, CLIENT_GONE);
+        }
+        self.open = 0;
+    }
+}
+
+impl Source for Front {
+    fn read(&mut self, id: StreamId, max: usize) -> Supply {
+        let Some(stream) = self.find(id) else {
+            return Supply::Fail(Code::Internal);
+        };
+        let supply = stream.conduit.supply(max);
+        match &supply {
+            Supply::Chunk(chunk, _) => stream.sent += chunk.len() as u64,
+            Supply::Deferred => {}
+            Supply::Fail(_) => {
+                if let Some(stream) = self.take(id) {
+                    self.close(stream, 500);
+                }
+            }
+        }
+        supply
+    }
+
+    fn refused(&mut self, id: StreamId, why: UsageError) {
+        if let Some(stream) = self.take(id) {
+            tracing::error!(request = %stream.conduit.id, "the application's response was broken off: {why}");
+            self.close(stream, 500);
+        }
+    }
+}
+
+/// Whether the client waits for a 100 before it sends the body (RFC 9110, section 10.1.1).
+fn awaits_continue(request: &Request) -> bool {
+    request.version > Version::Http10
+        && request
+            .fields
+            .first(b"expect")
+            .is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// Removes the fields that concern the connection only (RFC 9110, section 7.6.1). Over HTTP/2 there are none.
+fn hide_connection_fields(request: &mut Request) {
+    if request.version > Version::Http11 {
+        return;
+    }
+    request.fields.retain(|field| {
+        !matches!(
+            field.name,
+            b"connection" | b"keep-alive" | b"proxy-connection" | b"transfer-encoding" | b"upgrade"
+        )
+    });
+}
+
+/// Whether the response to this request has no body, whatever its head says (RFC 9110, section 6.4.1).
+fn is_bodiless(request: &Request, head: &Response) -> bool {
+    request.method() == b"HEAD" || matches!(head.status, 204 | 304)
+}
+
+/// Whether a content-length is to be added to a head whose body was given with it (RFC 9110, section 8.6).
+fn may_tell_length(request: &Request, head: &Response, length: usize) -> bool {
+    let told = head.fields.contains(b"content-length");
+    let forbidden = matches!(head.status, 101 | 204 | 304)
+        || (request.method() == b"CONNECT" && (200..300).contains(&head.status));
+    // An empty body for HEAD need not be what GET would get.
+    let unknown = request.method() == b"HEAD" && length == 0;
+    !told && !forbidden && !unknown
+}

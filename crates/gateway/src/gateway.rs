@@ -1,0 +1,113 @@
+//! One worker's gateway: what all of its connections have in common.
+
+use crate::access_log::{AccessLog, Lines};
+use crate::conduit::Attend;
+use crate::connections::Connections;
+use crate::date::Calendar;
+use crate::front::Front;
+use crate::request_id::RequestIds;
+use crate::router::Router;
+use crate::seam::{Peer, Post, Service, Wake, WorkerHandle};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use thalweg_proto::head::Response;
+
+/// How a gateway behaves.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// Where a line for each exchange goes. Default: nowhere.
+    pub access_log: Option<AccessLog>,
+}
+
+/// Turns the connections of a worker into exchanges for its handlers.
+///
+/// ```no_run
+/// use std::sync::Arc;
+/// use thalweg_gateway::application::{ApplicationHandler, Queue};
+/// use thalweg_gateway::{Config, Gateway, Router};
+///
+/// let queue = Queue::new(1024);
+/// let config = Config::default();
+/// // For `thalweg_net::serve`, which calls it on each worker.
+/// let make = move |worker: &thalweg_gateway::seam::WorkerHandle| {
+///     let router = Router::to(ApplicationHandler::new(Arc::clone(&queue)));
+///     Gateway::new(&config, router, worker)
+/// };
+/// ```
+pub struct Gateway {
+    desk: Rc<Desk>,
+    post: Post<Attend>,
+}
+
+/// What the connections of a worker share.
+pub(crate) struct Desk {
+    pub(crate) router: Router,
+    pub(crate) ids: RequestIds,
+    pub(crate) calendar: RefCell<Calendar>,
+    pub(crate) lines: Option<RefCell<Lines>>,
+    pub(crate) connections: RefCell<Connections>,
+}
+
+impl Gateway {
+    /// The gateway of this worker.
+    pub fn new(config: &Config, router: Router, worker: &WorkerHandle) -> Self {
+        let desk = Rc::new(Desk {
+            router,
+            ids: RequestIds::new(),
+            calendar: RefCell::new(Calendar::new()),
+            lines: config
+                .access_log
+                .clone()
+                .map(|log| RefCell::new(Lines::new(log))),
+            connections: RefCell::default(),
+        });
+        let post = worker.mailbox({
+            let desk = Rc::clone(&desk);
+            move |messages: &mut Vec<Attend>| desk.deliver(messages)
+        });
+        worker.before_park({
+            let desk = Rc::clone(&desk);
+            move || desk.before_park()
+        });
+        Self { desk, post }
+    }
+}
+
+impl Service for Gateway {
+    type Connection = Front;
+
+    fn accept(&self, peer: Arc<Peer>, wake: Wake) -> Front {
+        Front::new(Rc::clone(&self.desk), peer, self.post.clone(), wake)
+    }
+}
+
+impl Desk {
+    /// Hands messages from other threads to their connections. Those of connections that have ended are dropped.
+    fn deliver(&self, messages: &mut Vec<Attend>) {
+        let connections = self.connections.borrow();
+        for message in messages.drain(..) {
+            if let Some(outbox) = connections.find(message.connection) {
+                outbox.push(message.stream);
+            }
+        }
+    }
+
+    fn before_park(&self) {
+        self.router.before_park();
+        if let Some(lines) = &self.lines {
+            lines.borrow_mut().flush();
+        }
+    }
+
+    /// Adds what every response has: Date (RFC 9110, section 6.6.1) and Server (section 10.2.4).
+    pub(crate) fn sign(&self, head: &mut Response) {
+        if !head.fields.contains(b"date") {
+            head.fields
+                .push(b"date", self.calendar.borrow_mut().field());
+        }
+        if !head.fields.contains(b"server") {
+            head.fields.push(b"server", b"thalweg");
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! The reply on its way to the session: heads, pieces of the body, and how it ends.
+//!
+//! ```text
+//!             inform*            write*
+//!   Waiting ──► start ──► Started ──► finish ──► Ended
+//!      └────── respond (all at once) ─────────────┘
+//!   at any time: break off, after which what was written still leaves, and then the stream is reset
+//! ```
+
+use bytes::Bytes;
+use std::collections::VecDeque;
+use thalweg_proto::error::Code;
+use thalweg_proto::fields::Fields;
+use thalweg_proto::head::Response;
+use thalweg_proto::session::{End, Supply};
+
+/// Above this many octets that the session has not asked for yet, a writer waits.
+pub(crate) const HIGH_WATER: usize = 256 << 10;
+
+/// A writer that waits goes on at this many.
+const LOW_WATER: usize = HIGH_WATER / 2;
+
+/// A reply, as far as the session has not taken it.
+#[derive(Debug, Default)]
+pub(crate) struct Outgoing {
+    stage: Stage,
+    informational: Vec<Response>,
+    head: Option<Response>,
+    chunks: VecDeque<Bytes>,
+    /// Octets of `chunks`.
+    queued: usize,
+    ending: Option<Ending>,
+    /// The length of a reply that was given whole.
+    whole: Option<usize>,
+    swallowed: bool,
+}
+
+/// How far the handler has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Waiting,
+    Started,
+    Ended,
+}
+
+/// How a reply ends.
+#[derive(Debug)]
+enum Ending {
+    Complete(Option<Fields>),
+    Broken(Broken),
+}
+
+/// Why a reply will never be complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Broken {
+    /// The handler failed: the client is told by a 500 where nothing was started, else by a reset.
+    Failed,
+    /// The handler gave it up with this code.
+    Reset(Code),
+}
+
+impl Broken {
+    pub(crate) fn code(self) -> Code {
+        match self {
+            Broken::Failed => Code::Internal,
+            Broken::Reset(code) => code,
+        }
+    }
+}
+
+/// A command that does not fit the stage of the reply.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct OutOfOrder;
+
+impl Outgoing {
+    /// An informational head, before the final one.
+    pub(crate) fn inform(&mut self, head: Response) -> Result<(), OutOfOrder> {
+        if self.stage != Stage::Waiting || !head.is_informational() {
+            return Err(OutOfOrder);
+        }
+        self.informational.push(head);
+        Ok(())
+    }
+
+    /// The final head; the body follows.
+    pub(crate) fn start(&mut self, head: Response) -> Result<(), OutOfOrder> {
+        let switching = head.status == 101;
+        if self.stage != Stage::Waiting || (head.is_informational() && !switching) {
+            return Err(OutOfOrder);
+        }
+        self.stage = Stage::Started;
+        self.head = Some(head);
+        Ok(())
+    }
+
+    /// A whole reply.
+    pub(crate) fn respond(&mut self, head: Response, body: Bytes) -> Result<(), OutOfOrder> {
+        self.start(head)?;
+        self.give_whole(body);
+        Ok(())
+    }
+
+    /// Whether a writer must wait.
+    pub(crate) fn is_full(&self) -> bool {
+        self.queued >= HIGH_WATER
+    }
+
+    /// A piece of the body. Whether there is room is [`Outgoing::is_full`]'s to say: one piece always fits.
+    pub(crate) fn write(&mut self, chunk: Bytes) -> Result<(), OutOfOrder> {
+        if self.stage != Stage::Started {
+            return Err(OutOfOrder);
+        }
+        self.push(chunk);
+        Ok(())
+    }
+
+    /// The body is complete.
+    pub(crate) fn finish(&mut self, trailers: Option<Fields>) -> Result<(), OutOfOrder> {
+        if self.stage != Stage::Started {
+            return Err(OutOfOrder);
+        }
+        self.end(Ending::Complete(trailers));
+        Ok(())
+    }
+
+    /// The reply will never be complete. Answers whether that changes anything: it may be complete already.
+    pub(crate) fn break_off(&mut self, why: Broken) -> bool {
+        if self.stage == Stage::Ended {
+            return false;
+        }
+        self.end(Ending::Broken(why));
+        true
+    }
+
+    /// Takes back whatever has not been handed to the session, and replies with this instead.
+    pub(crate) fn replace(&mut self, head: Response, body: Bytes) {
+        *self = Self {
+            head: Some(head),
+            ..Self::default()
+        };
+        self.give_whole(body);
+    }
+
+    /// The informational heads that wait to be sent.
+    pub(crate) fn take_informational(&mut self) -> Vec<Response> {
+        std::mem::take(&mut self.informational)
+    }
+
+    /// The final head, where it waits to be sent.
+    pub(crate) fn take_head(&mut self) -> Option<Response> {
+        self.head.take()
+    }
+
+    /// The length of the body, where head and body were given as one.
+    pub(crate) fn whole(&self) -> Option<usize> {
+        self.whole
+    }
+
+    /// Whether the handler writes no more.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.stage == Stage::Ended
+    }
+
+    /// Whether there is something to supply.
+    pub(crate) fn has_output(&self) -> bool {
+        !self.swallowed && (!self.chunks.is_empty() || self.ending.is_some())
+    }
+
+    /// Whether the reply was broken off, and why.
+    pub(crate) fn broken(&self) -> Option<Broken> {
+        match self.ending {
+            Some(Ending::Broken(why)) => Some(why),
+            _ => None,
+        }
+    }
+
+    /// The client gets no body (HEAD, 204, 304): what is written is counted and dropped.
+    pub(crate) fn swallow(&mut self) {
+        self.swallowed = true;
+        self.drop_chunks();
+    }
+
+    /// Nobody reads the reply any more.
+    pub(crate) fn clear(&mut self) {
+        self.informational.clear();
+        self.head = None;
+        self.drop_chunks();
+    }
+
+    /// Up to `max` octets for the session. With them comes whether a writer that waits may go on.
+    pub(crate) fn read(&mut self, max: usize) -> (Supply, bool) {
+        let was_high = self.queued > LOW_WATER;
+        let Some(first) = self.chunks.front_mut() else {
+            let supply = match self.ending.take() {
+                None => Supply::Deferred,
+                Some(Ending::Complete(trailers)) => Supply::Chunk(Bytes::new(), end(trailers)),
+                Some(Ending::Broken(why)) => Supply::Fail(why.code()),
+            };
+            return (supply, false);
+        };
+        let chunk = match first.len() > max {
+            true => first.split_to(max),
+            false => self.chunks.pop_front().unwrap_or_default(),
+        };
+        self.queued -= chunk.len();
+        let end = match self.ending.take() {
+            Some(Ending::Complete(trailers)) if self.chunks.is_empty() => end(trailers),
+            later => {
+                self.ending = later;
+                End::More
+            }
+        };
+        let drained = was_high && self.queued <= LOW_WATER;
+        (Supply::Chunk(chunk, end), drained)
+    }
+
+    fn give_whole(&mut self, body: Bytes) {
+        self.whole = Some(body.len());
+        self.push(body);
+        self.end(Ending::Complete(None));
+    }
+
+    fn push(&mut self, chunk: Bytes) {
+        if !self.swallowed && !chunk.is_empty() {
+            self.queued += chunk.len();
+            self.chunks.push_back(chunk);
+        }
+    }
+
+    fn end(&mut self, ending: Ending) {
+        self.stage = Stage::Ended;
+        self.ending = Some(ending);
+    }
+
+    fn drop_chunks(&mut self) {
+        self.chunks = VecDeque::new();
+        self.queued = 0;
+    }
+}
+
+fn end(trailers: Option<Fields>) -> End {
+    trailers.map_or(End::Last, End::Trailers)
+}
