@@ -149,7 +149,7 @@ pub const TABLE: &[Row] = &[
     Row {
         name: "shared-socket",
         form: "ADDRESS",
-        meaning: "bind a socket that addresses of the form =N mean, N counting from 0",
+        meaning: "bind a socket for addresses of the form =N, N from 0",
         repeats: true,
         group: Group::Listening,
         set: |draft, value| {
@@ -351,7 +351,7 @@ pub const TABLE: &[Row] = &[
         name: "log-level",
         form: "LEVEL",
         default: "info",
-        meaning: "error, warn, info, debug or trace; the log goes to standard error",
+        meaning: "error, warn, info, debug or trace, on standard error",
         group: Group::Log,
         set: |draft, value| {
             draft.serve.log_level = value::word(
