@@ -73,6 +73,25 @@ impl Encoder {
         self.announce_size(last, out);
     }
 
+    /// The entries of the dynamic table, newest first: the first one has index 62 (RFC 7541, section 2.3.3).
+    pub fn table(&self) -> impl ExactSizeIterator<Item = Field<'_>> {
+        self.table.entries().map(|(name, value)| Field {
+            name,
+            value,
+            never_index: false,
+        })
+    }
+
+    /// What the entries count: names, values and 32 octets an entry (RFC 7541, section 4.1).
+    pub fn table_size(&self) -> u32 {
+        self.table.size()
+    }
+
+    /// The most that the entries may count now: what the last size update said.
+    pub fn table_limit(&self) -> u32 {
+        self.table.limit()
+    }
+
     fn announce_size(&mut self, size: u32, out: &mut Vec<u8>) {
         integer::encode(0x20, 5, size, out);
         self.table.set_limit(size);
@@ -175,9 +194,8 @@ fn string(octets: &[u8], out: &mut Vec<u8>) {
 impl fmt::Debug for Encoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Encoder")
-            .field("entries", &self.table.len())
-            .field("size", &self.table.size())
-            .field("limit", &self.table.limit())
+            .field("table_size", &self.table_size())
+            .field("table_limit", &self.table_limit())
             .finish_non_exhaustive()
     }
 }
