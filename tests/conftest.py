@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 import trustme
 
-from program import HOST, Program, free_port
+from program import ANY, HOST, Program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,17 +67,13 @@ def serve(certificate: Certificate) -> Serve:
     def start(
         *options: str, app: str = "pages:app", env: dict[str, str] | None = None
     ) -> Iterator[Program]:
-        port, tls_port = free_port(), free_port()
         arguments = [
-            *("--http", f"{HOST}:{port}"),
-            *(
-                "--https2",
-                f"addr={HOST}:{tls_port},cert={certificate.certificate},key={certificate.key}",
-            ),
+            *("--http", ANY),
+            *("--https2", f"addr={ANY},cert={certificate.certificate},key={certificate.key}"),
             *("--module", app),
             *options,
         ]
-        with Program(arguments, port=port, tls_port=tls_port, env=env) as program:
+        with Program(arguments, env=env) as program:
             yield program
 
     return start

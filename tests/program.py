@@ -1,4 +1,4 @@
-"""The program under test: started for a test on free loopback ports, watched, and stopped by its process id.
+"""The program under test: started for a test on loopback ports, watched, and stopped by its process id.
 
 It is `$THALWEG` where that is set, else the `thalweg` beside the interpreter that runs the tests.
 """
@@ -9,7 +9,6 @@ import os
 import re
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 import tempfile
@@ -21,12 +20,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Sequence
     from types import TracebackType
     from typing import Self
 
 APPS = Path(__file__).parent / "apps"
 HOST = "127.0.0.1"
+# A port of its own for each listener: the system chooses, the log tells.
+ANY = f"{HOST}:0"
+
+LISTENERS = ("--http", "--https", "--https2")
+SERVING = re.compile(rf"serving (https?)://{re.escape(HOST)}:(\d+)")
 
 # What no log of ours may hold: a panic of the program, or a traceback.
 FAULTS = re.compile(r"^.*(panicked at|Traceback \(most recent call last\)|RUST_BACKTRACE).*$", re.M)
@@ -38,14 +43,6 @@ def thalweg() -> str:
     if not os.access(program, os.X_OK):
         pytest.fail(f"{program} cannot be run: build it with `make build`, or set THALWEG")
     return program
-
-
-def free_port() -> int:
-    """A port of the loopback address that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
@@ -82,20 +79,19 @@ def run(*arguments: str, cwd: Path = APPS, timeout: float = 20) -> Outcome:
 class Program:
     """A running program. Leaving the `with` block stops it and looks at how it ended.
 
-    `port` is that of the plain listener and `tls_port` that of the other; None for one that was not asked for.
+    `port` is that of the plain listener and `tls_port` that of the other, as the log tells them; None for one that
+    was not asked for.
     """
 
     def __init__(
         self,
         arguments: Sequence[str],
         *,
-        port: int | None = None,
-        tls_port: int | None = None,
         env: dict[str, str] | None = None,
         cwd: Path = APPS,
     ) -> None:
-        self.port = port
-        self.tls_port = tls_port
+        self.port: int | None = None
+        self.tls_port: int | None = None
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the block)
         self._process = subprocess.Popen(
             [thalweg(), *arguments],
@@ -106,7 +102,8 @@ class Program:
             stderr=self._log,
         )
         try:
-            self._await_ready()
+            listeners = sum(argument in LISTENERS for argument in arguments)
+            self._await_ready(max(1, listeners))
         except BaseException:
             self._kill()
             raise
@@ -223,25 +220,20 @@ class Program:
         raw = socket.create_connection((HOST, self.tls_port), timeout=10)
         return context.wrap_socket(raw, server_hostname="localhost")
 
-    def _await_ready(self) -> None:
-        """Waits until a listener answers: with an error to what is no request, so that the application is not run.
-
-        Listeners are bound before the application is imported, so that a connection alone proves nothing.
-        """
+    def _await_ready(self, listeners: int) -> None:
+        """Waits until the program says that it serves, which it does once for each listener."""
         until = time.monotonic() + 30
-        while time.monotonic() < until:
+        while len(serving := SERVING.findall(self.log)) < listeners:
             if not self.running():
-                pytest.fail(
-                    f"the program ended with {self._process.returncode}; its log:\n{self.log}"
-                )
-            try:
-                with socket.create_connection((HOST, self.port or self.tls_port or 0), 20) as probe:
-                    probe.sendall(b"GET / HTTP/0.0\r\n\r\n")
-                    if probe.recv(1):
-                        return
-            except OSError:
-                time.sleep(0.02)
-        pytest.fail(f"the program was not ready within 30 s; its log:\n{self.log}")
+                pytest.fail(f"the program ended with {self._process.returncode}:\n{self.log}")
+            if time.monotonic() > until:
+                pytest.fail(f"the program was not ready within 30 s; its log:\n{self.log}")
+            time.sleep(0.02)
+        for scheme, port in serving:
+            if scheme == "https":
+                self.tls_port = int(port)
+            else:
+                self.port = int(port)
 
     def _kill(self) -> None:
         if self.running():

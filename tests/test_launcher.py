@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 import program
-from program import HOST, Program, free_port, run
+from program import ANY, Program, run
 
 if TYPE_CHECKING:
     from conftest import Certificate
@@ -39,16 +39,15 @@ def binary(monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_it_serves_in_its_own_place_over_both_ports(certificate: Certificate) -> None:
-    port, tls_port = free_port(), free_port()
     arguments = [
-        *("--http", f"{HOST}:{port}"),
+        *("--http", ANY),
         *(
             "--https2",
-            f"addr={HOST}:{tls_port},cert={certificate.certificate},key={certificate.key}",
+            f"addr={ANY},cert={certificate.certificate},key={certificate.key}",
         ),
         "pages:app",
     ]
-    with Program(arguments, port=port, tls_port=tls_port) as served:
+    with Program(arguments) as served:
         assert httpx.get(f"{served.url}/hello").text == "Hello, world!\n"
         with httpx.Client(http2=True, verify=certificate.trusting()) as client:
             assert client.get(f"{served.tls_url}/hello").http_version == "HTTP/2"
@@ -62,15 +61,14 @@ def test_it_needs_no_libpython(binary: Path) -> None:
 
 
 def test_the_interpreter_can_be_chosen() -> None:
-    port = free_port()
-    arguments = ["--http", f"{HOST}:{port}", "--python", sys.executable, "pages:app"]
-    with Program(arguments, port=port, env={"VIRTUAL_ENV": "/nonexistent"}) as served:
+    arguments = ["--http", ANY, "--python", sys.executable, "pages:app"]
+    with Program(arguments, env={"VIRTUAL_ENV": "/nonexistent"}) as served:
         assert httpx.get(f"{served.url}/hello").status_code == 200
 
 
 def test_an_interpreter_that_is_not_there_is_named(tmp_path: Path) -> None:
     missing = tmp_path / "missing"
-    outcome = run("--http", f"{HOST}:{free_port()}", "--python", str(missing), "pages:app")
+    outcome = run("--http", ANY, "--python", str(missing), "pages:app")
     assert outcome.status == 1
     assert outcome.stderr.startswith("thalweg: ")
     assert str(missing) in outcome.stderr
@@ -80,9 +78,7 @@ def test_an_interpreter_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_an_interpreter_without_the_wheel_is_told_of(tmp_path: Path) -> None:
     """With what to do, instead of Python's own words."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
-    outcome = run(
-        *("--http", f"{HOST}:{free_port()}", "--virtualenv", str(tmp_path / "venv"), "pages:app")
-    )
+    outcome = run(*("--http", ANY, "--virtualenv", str(tmp_path / "venv"), "pages:app"))
     assert outcome.status == 1
     assert outcome.stderr.startswith("thalweg: ")
     assert outcome.stderr.count("\n") == 1
@@ -91,8 +87,6 @@ def test_an_interpreter_without_the_wheel_is_told_of(tmp_path: Path) -> None:
 
 
 def test_mistakes_are_found_before_any_interpreter_runs() -> None:
-    outcome = run(
-        "--http", f"{HOST}:{free_port()}", "--thread", "1", "--python", "/bin/false", "pages:app"
-    )
+    outcome = run("--http", ANY, "--thread", "1", "--python", "/bin/false", "pages:app")
     assert outcome.status == 2
     assert "--threads" in outcome.stderr

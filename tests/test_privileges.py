@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from program import APPS, HOST, Program, free_port, run
+from program import ANY, APPS, HOST, Program, run
 
 if TYPE_CHECKING:
     from conftest import Certificate
@@ -63,15 +63,15 @@ def nobody_can_run_python() -> None:
 
 @pytest.mark.parametrize("group", [None, "daemon"])
 def test_the_application_runs_with_no_power_left(private: Certificate, group: str | None) -> None:
-    port, tls_port = low_port(), free_port()
+    port = low_port()
     arguments = [
         *("--http", f"{HOST}:{port}"),
-        *("--https2", f"addr={HOST}:{tls_port},cert={private.certificate},key={private.key}"),
+        *("--https2", f"addr={ANY},cert={private.certificate},key={private.key}"),
         *("--uid", "nobody"),
         *(("--gid", group) if group else ()),
         "pages:app",
     ]
-    with Program(arguments, port=port, tls_port=tls_port) as program:
+    with Program(arguments) as program:
         assert httpx.get(f"{program.url}/hello").status_code == 200
         answer = httpx.get(f"{program.tls_url}/hello", verify=private.trusting())
         assert answer.status_code == 200
@@ -94,7 +94,7 @@ def test_the_application_runs_with_no_power_left(private: Certificate, group: st
 
 @pytest.mark.parametrize(("option", "name"), [("--uid", "nobody-here"), ("--gid", "no-group-here")])
 def test_an_unknown_user_or_group_is_named(option: str, name: str) -> None:
-    outcome = run("--http", f"{HOST}:{free_port()}", option, name, "pages:app")
+    outcome = run("--http", ANY, option, name, "pages:app")
     assert outcome.status in (1, 2)
     assert outcome.stderr.startswith("thalweg: ")
     assert name in outcome.stderr
