@@ -1,0 +1,132 @@
+//! The beginning of a connection: the TLS handshake, or the octets that tell HTTP/2 from HTTP/1.x.
+
+use super::transport::{Broken, Received, Transport};
+use crate::listen::SocketAddress;
+use crate::service::{Peer, Protocol};
+use crate::worker::Scratch;
+use std::sync::Arc;
+use std::task::Context;
+use std::time::Instant;
+use thalweg_proto::h1;
+use thalweg_proto::limits::Limits;
+use thalweg_proto::session::Session;
+
+/// What an HTTP/2 client says first (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// The answer to HTTP where TLS is spoken.
+const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
+    content-type: text/plain; charset=utf-8\r\n\
+    content-length: 77\r\n\
+    connection: close\r\n\
+    \r\n\
+    This port speaks TLS: use https:// here (a plain HTTP request was received).\n";
+
+/// A connection whose protocol is not known yet.
+pub(super) struct Opening {
+    pub(super) address: SocketAddress,
+    pub(super) local: SocketAddress,
+    /// The end of patience.
+    pub(super) until: Instant,
+}
+
+/// What a step of opening came to.
+pub(super) enum Opened {
+    Wait,
+    /// A protocol is spoken; its first octets are in the scratch.
+    Speaks(Arc<Peer>),
+    /// It cannot be served; what tells the client so waits to be sent.
+    Refused,
+    /// The client has gone, or said nothing.
+    Gone,
+}
+
+impl Opening {
+    pub(super) fn step(
+        &mut self,
+        context: &mut Context<'_>,
+        now: Instant,
+        draining: bool,
+        transport: &mut Transport,
+        scratch: &mut Scratch,
+    ) -> Opened {
+        loop {
+            if let Some(peer) = self.recognise(transport, scratch) {
+                return Opened::Speaks(Arc::new(peer));
+            }
+            let flushed = transport.flush(context, now, scratch);
+            if flushed.is_err() || now >= self.until {
+                tracing::debug!(client = %self.address, "the client went away, or said too little in time, before its first request");
+                return Opened::Gone;
+            }
+            match transport.receive(context, scratch) {
+                Ok(Received::Octets) => {}
+                // A client that has said nothing yet loses nothing.
+                Ok(Received::Nothing)
+                    if draining && !transport.is_tls() && scratch.plain.is_empty() =>
+                {
+                    return Opened::Gone;
+                }
+                Ok(Received::Nothing) => return Opened::Wait,
+                Ok(Received::End(_)) => return Opened::Gone,
+                Err(broken) => return self.refuse(broken, transport),
+            }
+        }
+    }
+
+    fn refuse(&self, broken: Broken, transport: &mut Transport) -> Opened {
+        match broken {
+            Broken::Io(error) => {
+                tracing::debug!(client = %self.address, %error, "the client went away before its first request");
+                Opened::Gone
+            }
+            Broken::Tls(error) => {
+                tracing::debug!(client = %self.address, %error, "the TLS handshake failed");
+                Opened::Refused
+            }
+            Broken::PlainHttp => {
+                tracing::debug!(client = %self.address, "a plain HTTP request came to a TLS port");
+                transport.speak_plainly(SPEAK_TLS);
+                Opened::Refused
+            }
+        }
+    }
+
+    /// The peer, once its protocol is known.
+    fn recognise(&self, transport: &mut Transport, scratch: &Scratch) -> Option<Peer> {
+        if transport.is_handshaking() {
+            return None;
+        }
+        let tls = transport.tls_info();
+        let protocol = match &tls {
+            Some(tls) => tls.protocol.unwrap_or(Protocol::Http1),
+            None => sniff(scratch.plain.octets())?,
+        };
+        Some(Peer {
+            address: self.address.clone(),
+            local: self.local.clone(),
+            tls,
+            protocol,
+        })
+    }
+}
+
+/// Tells HTTP/2 by its preface. None: more octets are needed to tell.
+fn sniff(octets: &[u8]) -> Option<Protocol> {
+    if octets.starts_with(PREFACE) {
+        Some(Protocol::Http2)
+    } else if PREFACE.starts_with(octets) {
+        None
+    } else {
+        Some(Protocol::Http1)
+    }
+}
+
+/// The session of a connection's protocol.
+pub(super) fn session(peer: &Peer, limits: &Arc<Limits>, now: Instant) -> Box<dyn Session> {
+    let scheme = match peer.tls {
+        Some(_) => h1::Scheme::Https,
+        None => h1::Scheme::Http,
+    };
+    Box::new(h1::Session::server(Arc::clone(limits), scheme, now))
+}

@@ -1,0 +1,364 @@
+//! One connection's octets: a socket, perhaps TLS over it, and what the socket did not take.
+//!
+//! ```text
+//!           receive                                  send
+//!  socket ─► scratch.plain ─► session      session ─► scratch.gather ─────────────────► socket
+//!     └─► scratch.sealed ─► TLS ─┘                 └► scratch.gather_sealed ─► TLS ─► scratch.outgoing ─┘
+//! ```
+//!
+//! All those buffers are the worker's, borrowed for one step. Between two steps a connection holds only an
+//! incomplete TLS record and [`Unsent`] octets, and as a rule neither.
+
+use super::socket::Socket;
+use super::unsent::{Unsent, write_gather};
+use crate::tls::TlsInfo;
+use crate::tls::engine::{Engine, State, Wish};
+use crate::worker::{READ, Scratch, WRITE};
+use std::io;
+use std::task::Context;
+use std::time::Instant;
+use thalweg_proto::session::{Eof, Gather};
+
+/// The smallest round of writing that a slow client is given.
+const LEAST_ROUND: usize = 16 << 10;
+
+pub(super) struct Transport {
+    socket: Socket,
+    tls: Option<Tls>,
+    unsent: Option<Box<Unsent>>,
+    /// Since when the socket has taken nothing, while octets wait.
+    stalled: Option<Instant>,
+    /// How much the session may gather for one write. It shrinks to what a slow client takes, so that what is
+    /// urgent does not queue behind bulk.
+    round: usize,
+}
+
+struct Tls {
+    engine: Box<dyn Engine>,
+    state: State,
+    /// An incomplete record.
+    kept: Vec<u8>,
+    begun: bool,
+}
+
+/// What [`Transport::receive`] found.
+#[derive(Debug)]
+pub(super) enum Received {
+    /// Something; plaintext, if any, is in the scratch.
+    Octets,
+    /// The peer's octets have ended.
+    End(Eof),
+    /// Nothing now; the task is woken when there is.
+    Nothing,
+}
+
+/// Why the transport cannot go on.
+#[derive(Debug)]
+pub(super) enum Broken {
+    Io(io::Error),
+    /// The alert that tells the peer waits to be sent.
+    Tls(rustls::Error),
+    /// The first octets are a plain HTTP request, where TLS was to come.
+    PlainHttp,
+}
+
+impl From<io::Error> for Broken {
+    fn from(error: io::Error) -> Self {
+        Broken::Io(error)
+    }
+}
+
+impl Transport {
+    pub(super) fn new(socket: Socket, engine: Option<Box<dyn Engine>>) -> Self {
+        Self {
+            socket,
+            tls: engine.map(|engine| Tls {
+                engine,
+                state: State::Handshaking,
+                kept: Vec::new(),
+                begun: false,
+            }),
+            unsent: None,
+            stalled: None,
+            round: WRITE,
+        }
+    }
+
+    /// Brings what was kept into the scratch, for one step.
+    pub(super) fn begin(&mut self, scratch: &mut Scratch) {
+        scratch.sealed.clear();
+        scratch.outgoing.clear();
+        scratch.gather.clear();
+        scratch.gather_sealed.clear();
+        if let Some(tls) = &mut self.tls {
+            scratch.sealed.extend(&tls.kept);
+            tls.kept = Vec::new();
+        }
+    }
+
+    /// Takes out of the scratch what belongs to this connection.
+    pub(super) fn end(&mut self, scratch: &mut Scratch) {
+        if let Some(tls) = &mut self.tls {
+            tls.kept = scratch.sealed.take();
+        }
+        let octets = scratch.outgoing.octets();
+        if !octets.is_empty() {
+            self.unsent.get_or_insert_default().copy(octets);
+        }
+    }
+
+    pub(super) fn is_handshaking(&self) -> bool {
+        self.tls
+            .as_ref()
+            .is_some_and(|tls| tls.state == State::Handshaking)
+    }
+
+    pub(super) fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// What was negotiated; asked once, after the handshake.
+    pub(super) fn tls_info(&mut self) -> Option<TlsInfo> {
+        self.tls.as_mut().map(|tls| tls.engine.info())
+    }
+
+    /// Reads once.
+    pub(super) fn receive(
+        &mut self,
+        context: &mut Context<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<Received, Broken> {
+        let Some(tls) = &mut self.tls else {
+            let read = scratch
+                .plain
+                .append(READ, |free| self.socket.read(context, free));
+            return Ok(match read {
+                Ok(0) => Received::End(Eof::Clean),
+                Ok(_) => Received::Octets,
+                Err(error) => nothing(error)?,
+            });
+        };
+        if tls.state == State::PeerClosed {
+            return Ok(Received::End(Eof::Clean));
+        }
+        match scratch
+            .sealed
+            .append(READ, |free| self.socket.read(context, free))
+        {
+            Ok(0) => return Ok(Received::End(Eof::Truncated)),
+            Ok(_) => {}
+            Err(error) => return Ok(nothing(error)?),
+        }
+        if !tls.begun {
+            tls.begun = true;
+            // A handshake record begins with 22 (RFC 8446, section 5.1); a method with a letter.
+            if scratch
+                .sealed
+                .octets()
+                .first()
+                .is_some_and(u8::is_ascii_uppercase)
+            {
+                return Err(Broken::PlainHttp);
+            }
+        }
+        tls.turn(Wish::Nothing, scratch)?;
+        Ok(Received::Octets)
+    }
+
+    /// Where the session puts what it sends, with the limit of this round.
+    pub(super) fn gather<'a>(&self, scratch: &'a mut Scratch) -> &'a mut Gather {
+        let gather = match self.tls {
+            None => &mut scratch.gather,
+            Some(_) => &mut scratch.gather_sealed,
+        };
+        gather.set_limit(self.round);
+        gather
+    }
+
+    /// Writes what was gathered, which may only be when nothing is [blocked](Transport::is_blocked), and what
+    /// TLS has to say.
+    pub(super) fn send(
+        &mut self,
+        context: &mut Context<'_>,
+        now: Instant,
+        scratch: &mut Scratch,
+    ) -> Result<(), Broken> {
+        match &mut self.tls {
+            None => {
+                let gather = &mut scratch.gather;
+                let (len, sent) = (gather.len(), write_gather(gather, &self.socket, context)?);
+                if sent < len {
+                    self.unsent.get_or_insert_default().rest_of(gather, sent);
+                }
+                gather.clear();
+                self.count(now, len, sent);
+                Ok(())
+            }
+            Some(tls) => {
+                if !scratch.gather_sealed.is_empty() {
+                    tls.send_gathered(scratch)?;
+                }
+                self.flush(context, now, scratch)
+            }
+        }
+    }
+
+    /// Writes what waits, then what TLS has to say.
+    pub(super) fn flush(
+        &mut self,
+        context: &mut Context<'_>,
+        now: Instant,
+        scratch: &mut Scratch,
+    ) -> Result<(), Broken> {
+        if let Some(unsent) = &mut self.unsent {
+            let sent = unsent.write(&self.socket, context)?;
+            if unsent.is_empty() {
+                self.unsent = None;
+                self.stalled = None;
+            } else if sent > 0 {
+                self.stalled = Some(now);
+            }
+        }
+        let octets = scratch.outgoing.octets();
+        if octets.is_empty() {
+            return Ok(());
+        }
+        let (len, mut sent) = (octets.len(), 0);
+        if self.unsent.is_none() {
+            let mut waiting = Unsent::default();
+            sent = self.write_run(context, octets)?;
+            waiting.copy(&octets[sent..]);
+            self.unsent = Some(waiting)
+                .filter(|waiting| !waiting.is_empty())
+                .map(Box::new);
+        } else {
+            self.unsent.get_or_insert_default().copy(octets);
+        }
+        scratch.outgoing.clear();
+        self.count(now, len, sent);
+        Ok(())
+    }
+
+    /// Whether the socket is full and octets wait.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.unsent.is_some()
+    }
+
+    /// Since when the client has taken nothing.
+    pub(super) fn stalled(&self) -> Option<Instant> {
+        self.stalled
+    }
+
+    /// Leaves close_notify to be sent, over TLS.
+    pub(super) fn say_goodbye(&mut self, scratch: &mut Scratch) -> Result<(), Broken> {
+        match &mut self.tls {
+            Some(tls) if tls.state != State::Handshaking => tls.turn(Wish::Close, scratch),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives TLS up and sends octets as they are.
+    pub(super) fn speak_plainly(&mut self, octets: &[u8]) {
+        self.tls = None;
+        self.unsent.get_or_insert_default().copy(octets);
+    }
+
+    /// Ends our direction, once all is sent.
+    pub(super) fn finish(&self) -> io::Result<()> {
+        self.socket.finish()
+    }
+
+    /// Makes the end of this connection a reset.
+    pub(super) fn reset(&self) {
+        if let Err(error) = self.socket.reset_on_close() {
+            tracing::debug!(%error, "a connection is closed instead of reset");
+        }
+    }
+
+    /// Reads octets that nobody wants. 0 is their end.
+    pub(super) fn read_away(
+        &mut self,
+        context: &mut Context<'_>,
+        scratch: &mut Scratch,
+    ) -> io::Result<usize> {
+        scratch.sealed.clear();
+        let read = scratch
+            .sealed
+            .append(READ, |free| self.socket.read(context, free));
+        scratch.sealed.clear();
+        read
+    }
+
+    fn write_run(&self, context: &mut Context<'_>, octets: &[u8]) -> io::Result<usize> {
+        let mut sent = 0;
+        while sent < octets.len() {
+            match self
+                .socket
+                .write(context, &[io::IoSlice::new(&octets[sent..])])
+            {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => sent += written,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(sent)
+    }
+
+    /// Notes how a write of `len` octets went.
+    fn count(&mut self, now: Instant, len: usize, sent: usize) {
+        if sent < len {
+            self.stalled = Some(now);
+            self.round = sent.clamp(LEAST_ROUND, WRITE);
+        } else if len >= self.round {
+            self.round = (self.round * 2).min(WRITE);
+        }
+    }
+}
+
+impl Tls {
+    fn turn(&mut self, wish: Wish<'_>, scratch: &mut Scratch) -> Result<(), Broken> {
+        let Scratch {
+            sealed,
+            plain,
+            outgoing,
+            ..
+        } = scratch;
+        let turn = self.engine.turn(sealed.octets_mut(), wish, plain, outgoing);
+        let turn = turn.map_err(Broken::Tls)?;
+        sealed.consume(turn.consumed);
+        self.state = turn.state;
+        Ok(())
+    }
+
+    fn send_gathered(&mut self, scratch: &mut Scratch) -> Result<(), Broken> {
+        let Scratch {
+            sealed,
+            plain,
+            gather_sealed: gather,
+            outgoing,
+            ..
+        } = scratch;
+        let run = gather.as_run().unwrap_or_default();
+        debug_assert_eq!(
+            run.len(),
+            gather.len(),
+            "over TLS all is gathered in one run"
+        );
+        let turn = self
+            .engine
+            .turn(sealed.octets_mut(), Wish::Send(run), plain, outgoing);
+        gather.clear();
+        let turn = turn.map_err(Broken::Tls)?;
+        sealed.consume(turn.consumed);
+        self.state = turn.state;
+        Ok(())
+    }
+}
+
+fn nothing(error: io::Error) -> io::Result<Received> {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => Ok(Received::Nothing),
+        _ => Err(error),
+    }
+}
