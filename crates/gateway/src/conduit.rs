@@ -17,9 +17,10 @@
 use crate::incoming::{Incoming, Read};
 use crate::outgoing::{Broken, OutOfOrder, Outgoing};
 use crate::request_id::RequestId;
-use crate::seam::{Peer, Post};
 use bytes::Bytes;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use thalweg_net::Peer;
+use thalweg_net::worker::Post;
 use thalweg_proto::fields::Fields;
 use thalweg_proto::head::{Request, Response};
 use thalweg_proto::session::{StreamId, Supply};

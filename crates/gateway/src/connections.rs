@@ -1,9 +1,9 @@
 //! The connections of a worker, found again by messages from other threads, and what waits to be attended on each.
 
 use crate::conduit::ConnectionKey;
-use crate::seam::Wake;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use thalweg_net::Wake;
 use thalweg_proto::session::StreamId;
 
 /// The streams of one connection that want attention.

@@ -4,11 +4,11 @@ use crate::conduit::Conduit;
 use crate::connections::Outbox;
 use crate::remote::{Remote, ReplyError};
 use crate::request_id::RequestId;
-use crate::seam::Peer;
 use bytes::Bytes;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
+use thalweg_net::Peer;
 use thalweg_proto::head::{Request, Response};
 
 /// One request and the reply to it, on the thread of its connection.

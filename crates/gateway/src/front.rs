@@ -20,11 +20,14 @@ use crate::gateway::Desk;
 use crate::incoming::Incoming;
 use crate::outgoing::Broken;
 use crate::request_id::RequestId;
-use crate::seam::{Connection, Ended, Peer, Post, Wake};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use thalweg_net::listen::SocketAddress;
+use thalweg_net::worker::Post;
+use thalweg_net::{Connection, Ended, Peer, Protocol, Wake};
 use thalweg_proto::error::{Code, UsageError, Violation};
+use thalweg_proto::fields::Fields;
 use thalweg_proto::head::{Request, Response, Version};
 use thalweg_proto::session::{Event, Source, StreamId, Streams, Supply};
 
@@ -61,7 +64,7 @@ impl Front {
     pub(crate) fn new(desk: Rc<Desk>, peer: Arc<Peer>, post: Post<Attend>, wake: Wake) -> Self {
         let outbox = Rc::new(Outbox::new(wake));
         let key = desk.connections.borrow_mut().insert(Rc::clone(&outbox));
-        let shown = desk.lines.as_ref().map(|_| peer.address.to_string());
+        let shown = desk.lines.as_ref().map(|_| host(&peer.address));
         Self {
             desk,
             key,
@@ -81,7 +84,10 @@ impl Front {
     /// A request has come: makes its exchange, and gives it to its handler.
     fn begin(&mut self, id: StreamId, mut head: Request, end: bool) {
         let awaits_continue = !end && awaits_continue(&head);
-        hide_connection_fields(&mut head);
+        // HTTP/2 has none (RFC 9113, section 8.2.2).
+        if head.version <= Version::Http11 {
+            remove_connection_fields(&mut head.fields, false);
+        }
         let conduit = Arc::new(Conduit::new(
             head,
             self.desk.ids.next(),
@@ -120,7 +126,11 @@ impl Front {
             None => false,
         };
         // Padding is nobody's to take.
-        let free = if kept { credit - octets.len() } else { credit };
+        let free = if kept {
+            credit.saturating_sub(octets.len())
+        } else {
+            credit
+        };
         if free > 0 {
             session.taken(id, free);
         }
@@ -130,7 +140,7 @@ impl Front {
     fn reset(&mut self, id: StreamId, why: Option<Violation>) {
         match (self.take(id), why) {
             (Some(stream), why) => self.close(stream, why.map_or(CLIENT_GONE, Violation::status)),
-            (None, Some(why)) => self.log_refused(id.number(), why),
+            (None, Some(why)) => self.log_refused(Some(id), why),
             (None, None) => {}
         }
     }
@@ -202,6 +212,7 @@ impl Front {
                 let length = Decimal::new(length as u64);
                 head.fields.push(b"content-length", length.digits());
             }
+            remove_connection_fields(&mut head.fields, head.status == 101);
             desk.sign(&mut head);
             let status = head.status;
             session.respond(id, head, end)?;
@@ -277,7 +288,9 @@ impl Front {
         );
     }
 
-    fn log_refused(&self, stream: u64, why: Violation) {
+    /// A request that never became an exchange.
+    fn log_refused(&self, id: Option<StreamId>, why: Violation) {
+        let stream = id.map_or(0, StreamId::number);
         self.add_line(None, stream, why.status(), (0, 0), Duration::ZERO);
     }
 
@@ -354,10 +367,26 @@ impl Connection for Front {
         self.outbox.set_at_work(false);
     }
 
-    fn ended(&mut self, _why: Ended) {
+    fn ended(&mut self, why: Ended) {
         self.desk.connections.borrow_mut().remove(self.key);
+        let error = match why {
+            Ended::Violation(error) => Some(error),
+            _ => None,
+        };
         for stream in std::mem::take(&mut self.streams).into_iter().flatten() {
-            self.close(stream, CLIENT_GONE);
+            let at_fault = error.filter(|error| error.at == Some(stream.id));
+            self.close(
+                stream,
+                at_fault.map_or(CLIENT_GONE, |error| error.why.status()),
+            );
+        }
+        if let Some(error) = error
+            && self.open == 0
+            && self.origin.peer.protocol == Protocol::Http1
+            && error.why != Violation::IdleTimeout
+        {
+            // Over HTTP/1.x a request that is refused ends the connection, and there is no event.
+            self.log_refused(error.at, error.why);
         }
         self.open = 0;
     }
@@ -389,6 +418,14 @@ impl Source for Front {
     }
 }
 
+/// An address as access logs have it: without the port.
+fn host(address: &SocketAddress) -> String {
+    match address {
+        SocketAddress::Ip(address) => address.ip().to_string(),
+        unix => unix.to_string(),
+    }
+}
+
 /// Whether the client waits for a 100 before it sends the body (RFC 9110, section 10.1.1).
 fn awaits_continue(request: &Request) -> bool {
     request.version > Version::Http10
@@ -398,16 +435,12 @@ fn awaits_continue(request: &Request) -> bool {
             .is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"))
 }
 
-/// Removes the fields that concern the connection only (RFC 9110, section 7.6.1). Over HTTP/2 there are none.
-fn hide_connection_fields(request: &mut Request) {
-    if request.version > Version::Http11 {
-        return;
-    }
-    request.fields.retain(|field| {
-        !matches!(
-            field.name,
-            b"connection" | b"keep-alive" | b"proxy-connection" | b"transfer-encoding" | b"upgrade"
-        )
+/// Removes the fields that concern one connection only (RFC 9110, section 7.6.1): the session sets its own.
+fn remove_connection_fields(fields: &mut Fields, switching: bool) {
+    fields.retain(|field| match field.name {
+        b"connection" | b"keep-alive" | b"proxy-connection" | b"transfer-encoding" => false,
+        b"upgrade" => switching,
+        _ => true,
     });
 }
 

@@ -7,10 +7,11 @@ use crate::date::Calendar;
 use crate::front::Front;
 use crate::request_id::RequestIds;
 use crate::router::Router;
-use crate::seam::{Peer, Post, Service, Wake, WorkerHandle};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use thalweg_net::worker::{Post, Worker};
+use thalweg_net::{Peer, Service, Wake};
 use thalweg_proto::head::Response;
 
 /// How a gateway behaves.
@@ -30,7 +31,7 @@ pub struct Config {
 /// let queue = Queue::new(1024);
 /// let config = Config::default();
 /// // For `thalweg_net::serve`, which calls it on each worker.
-/// let make = move |worker: &thalweg_gateway::seam::WorkerHandle| {
+/// let make = move |worker: &thalweg_net::worker::Worker| {
 ///     let router = Router::to(ApplicationHandler::new(Arc::clone(&queue)));
 ///     Gateway::new(&config, router, worker)
 /// };
@@ -51,7 +52,7 @@ pub(crate) struct Desk {
 
 impl Gateway {
     /// The gateway of this worker.
-    pub fn new(config: &Config, router: Router, worker: &WorkerHandle) -> Self {
+    pub fn new(config: &Config, router: Router, worker: &Worker) -> Self {
         let desk = Rc::new(Desk {
             router,
             ids: RequestIds::new(),
@@ -64,7 +65,7 @@ impl Gateway {
         });
         let post = worker.mailbox({
             let desk = Rc::clone(&desk);
-            move |messages: &mut Vec<Attend>| desk.deliver(messages)
+            move |message| desk.deliver(message)
         });
         worker.before_park({
             let desk = Rc::clone(&desk);
@@ -83,13 +84,10 @@ impl Service for Gateway {
 }
 
 impl Desk {
-    /// Hands messages from other threads to their connections. Those of connections that have ended are dropped.
-    fn deliver(&self, messages: &mut Vec<Attend>) {
-        let connections = self.connections.borrow();
-        for message in messages.drain(..) {
-            if let Some(outbox) = connections.find(message.connection) {
-                outbox.push(message.stream);
-            }
+    /// Hands a message from another thread to its connection; one that has ended needs it no more.
+    fn deliver(&self, message: Attend) {
+        if let Some(outbox) = self.connections.borrow().find(message.connection) {
+            outbox.push(message.stream);
         }
     }
 

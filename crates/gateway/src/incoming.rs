@@ -136,9 +136,12 @@ impl Incoming {
         due
     }
 
-    /// Nobody will read on: what has come is forgotten and its credit given back. Answers whether more may come.
+    /// Nobody will read on: what has come is forgotten and its credit given back. Answers, the first time,
+    /// whether more may come.
     pub(crate) fn discard(&mut self) -> bool {
-        self.unwanted = true;
+        if std::mem::replace(&mut self.unwanted, true) {
+            return false;
+        }
         self.expectation = Expectation::None;
         self.buffers = VecDeque::new();
         self.credit += std::mem::take(&mut self.untaken);

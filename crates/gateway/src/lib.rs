@@ -30,7 +30,6 @@ mod outgoing;
 mod remote;
 mod request_id;
 mod router;
-pub mod seam;
 
 pub use access_log::AccessLog;
 pub use exchange::Exchange;

@@ -242,3 +242,96 @@ impl Outgoing {
 fn end(trailers: Option<Fields>) -> End {
     trailers.map_or(End::Last, End::Trailers)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Everything that the session gets when it asks for up to `max` octets at a time.
+    fn drain(reply: &mut Outgoing, max: usize) -> (Vec<u8>, String) {
+        let mut octets = Vec::new();
+        loop {
+            match reply.read(max).0 {
+                Supply::Chunk(chunk, end) => {
+                    assert!(chunk.len() <= max);
+                    octets.extend_from_slice(&chunk);
+                    if !matches!(end, End::More) {
+                        return (octets, format!("{end:?}"));
+                    }
+                }
+                last => return (octets, format!("{last:?}")),
+            }
+        }
+    }
+
+    #[test]
+    fn a_whole_reply_ends_with_its_last_octet() {
+        let mut reply = Outgoing::default();
+        let body = Bytes::from_static(b"Hello, world");
+        assert_eq!(reply.respond(Response::new(200), body), Ok(()));
+        assert_eq!(reply.whole(), Some(12));
+        assert_eq!(
+            drain(&mut reply, 5),
+            (b"Hello, world".to_vec(), "Last".to_owned())
+        );
+    }
+
+    #[test]
+    fn pieces_keep_their_order_and_trailers_come_last() {
+        let mut reply = Outgoing::default();
+        assert_eq!(reply.write(Bytes::new()), Err(OutOfOrder));
+        assert_eq!(reply.start(Response::new(200)), Ok(()));
+        for piece in ["a", "", "bc", "def"] {
+            assert_eq!(reply.write(Bytes::from_static(piece.as_bytes())), Ok(()));
+        }
+        assert_eq!(
+            drain(&mut reply, 2),
+            (b"abcdef".to_vec(), "Deferred".to_owned())
+        );
+        let trailers: Fields = [(&b"x"[..], &b"1"[..])].into_iter().collect();
+        assert_eq!(reply.finish(Some(trailers)), Ok(()));
+        assert_eq!(
+            drain(&mut reply, 2),
+            (vec![], "Trailers([x: 1])".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_broken_reply_fails_after_what_was_written() {
+        let mut reply = Outgoing::default();
+        assert_eq!(reply.start(Response::new(200)), Ok(()));
+        assert_eq!(reply.write(Bytes::from_static(b"half")), Ok(()));
+        assert!(reply.break_off(Broken::Failed));
+        assert!(!reply.break_off(Broken::Failed), "once");
+        assert_eq!(
+            drain(&mut reply, 100),
+            (b"half".to_vec(), "Fail(Internal)".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_writer_waits_above_the_mark_and_goes_on_when_half_has_left() {
+        let mut reply = Outgoing::default();
+        assert_eq!(reply.start(Response::new(200)), Ok(()));
+        while !reply.is_full() {
+            assert_eq!(reply.write(Bytes::from_static(&[b'x'; 4096])), Ok(()));
+        }
+        assert_eq!(reply.queued, HIGH_WATER);
+        let asked = (1..).find(|_| reply.read(4096).1);
+        assert_eq!(
+            asked,
+            Some((HIGH_WATER - LOW_WATER) / 4096),
+            "told once, at the lower mark"
+        );
+        assert!(!reply.read(4096).1);
+    }
+
+    #[test]
+    fn what_nobody_gets_is_never_full() {
+        let mut reply = Outgoing::default();
+        assert_eq!(reply.start(Response::new(204)), Ok(()));
+        reply.swallow();
+        assert_eq!(reply.write(Bytes::from(vec![0; 2 * HIGH_WATER])), Ok(()));
+        assert!(!reply.is_full() && !reply.has_output());
+    }
+}

@@ -119,29 +119,7 @@ fn finish(mut draft: Draft, bare: Option<&OsStr>) -> Result<Serve, UsageError> {
     if serve.listen.is_empty() {
         serve.listen.push(Listen::local());
     }
-    for (index, listen) in serve.listen.iter().enumerate() {
-        let Address::Shared(number) = listen.address else {
-            continue;
-        };
-        if number >= serve.shared_socket.len() {
-            return Err(UsageError(format!(
-                "{} ={number}: {} shared sockets are given, and they count from 0",
-                listen.option,
-                serve.shared_socket.len()
-            )));
-        }
-        if serve
-            .listen
-            .iter()
-            .take(index)
-            .any(|other| other.address == listen.address)
-        {
-            return Err(UsageError(format!(
-                "{} ={number}: this shared socket is served already",
-                listen.option
-            )));
-        }
-    }
+    check_addresses(&serve)?;
     if serve.connection_window < serve.stream_window {
         return Err(UsageError(format!(
             "--connection-window must be at least --stream-window ({} octets)",
@@ -149,6 +127,43 @@ fn finish(mut draft: Draft, bare: Option<&OsStr>) -> Result<Serve, UsageError> {
         )));
     }
     Ok(serve)
+}
+
+/// Every address is served once, and every reference to a shared socket leads to one.
+fn check_addresses(serve: &Serve) -> Result<(), UsageError> {
+    let shared = serve
+        .shared_socket
+        .iter()
+        .map(|address| ("--shared-socket", address));
+    let listen = serve
+        .listen
+        .iter()
+        .map(|listen| (listen.option, &listen.address));
+    let mut seen = Vec::new();
+    for (option, address) in shared.chain(listen) {
+        let count = serve.shared_socket.len();
+        if matches!(address, Address::Shared(number) if *number >= count) {
+            return Err(UsageError(format!(
+                "{option} {address}: there is no such shared socket; {count} are given, and they count from 0"
+            )));
+        }
+        let any_port = matches!(address, Address::Tcp { port: 0, .. });
+        if seen.contains(&address) && !any_port {
+            return Err(UsageError(format!(
+                "{option} {address}: this address is given twice"
+            )));
+        }
+        seen.push(address);
+    }
+    let unused =
+        (0..serve.shared_socket.len()).find(|number| !seen.contains(&&Address::Shared(*number)));
+    match unused {
+        Some(number) => Err(UsageError(format!(
+            "--shared-socket {}: no address refers to it (={number})",
+            serve.shared_socket[number]
+        ))),
+        None => Ok(()),
+    }
 }
 
 impl Draft {
@@ -407,7 +422,7 @@ mod tests {
             ),
             (
                 &["a:b", "--http", "=0"],
-                "--http =0: 0 shared sockets are given, and they count from 0",
+                "--http =0: there is no such shared socket; 0 are given, and they count from 0",
             ),
             (
                 &[
@@ -419,7 +434,7 @@ mod tests {
                     "--https",
                     "=0,c,k",
                 ],
-                "--https =0: this shared socket is served already",
+                "--https =0: this address is given twice",
             ),
             (
                 &["a:b", "--connection-window", "128k"],
@@ -428,6 +443,28 @@ mod tests {
         ] {
             assert_eq!(line(words), expected);
         }
+    }
+
+    #[test]
+    fn every_address_is_served_once() {
+        assert_eq!(
+            line(&["a:b", "--http", ":80", "--https", ":80,c,k"]),
+            "--https :80: this address is given twice"
+        );
+        assert_eq!(
+            line(&["a:b", "--http", "fd://3", "--shared-socket", "fd://3"]),
+            "--http fd://3: this address is given twice"
+        );
+        assert_eq!(
+            line(&["a:b", "--shared-socket", ":80"]),
+            "--shared-socket :80: no address refers to it (=0)"
+        );
+        assert_eq!(
+            serve(&["a:b", "--http", "h:0", "--http", "h:0"])
+                .listen
+                .len(),
+            2
+        );
     }
 
     #[test]

@@ -172,8 +172,8 @@ violations! {
     /// HTTP/1.x: a transfer coding other than chunked (RFC 9112, section 6.1).
     TransferEncoding = Protocol, 501, "the transfer-encoding is not supported";
     /// HTTP/1.x: a transfer-encoding that ends in no chunked, has it twice, or came in HTTP/1.0 (RFC 9112, sections
-    /// 6.1 and 6.3).
-    Framing = Protocol, 400, "the transfer-encoding does not tell where the message ends";
+    /// 6.1 and 6.3); content in a CONNECT (RFC 9110, section 9.3.6).
+    Framing = Protocol, 400, "it is ambiguous where the message ends";
     /// HTTP/1.x: a malformed chunk (RFC 9112, section 7.1).
     Chunk = Protocol, 400, "the chunked coding is malformed";
     /// HTTP/1.x: bytes before any request was sent, or after the last response (RFC 9112, section 9.2).

@@ -14,7 +14,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`session`] | the vocabulary that every protocol speaks: [`Session`](session::Session), [`Event`](session::Event), [`Supply`](session::Supply) |
-//! | [`h2`] | RFC 9113: server and client |
+//! | [`h1`] | HTTP/1.0 and 1.1: [`h1::Session`], server and client |
 //! | [`head`], [`fields`] | messages: control data, and the ordered list of field lines |
 //! | [`hpack`] | field compression: one [`Decoder`](hpack::Decoder) and one [`Encoder`](hpack::Encoder) a connection |
 //! | [`limits`] | every bound and time-out, with its default |
@@ -35,7 +35,7 @@
 
 pub mod error;
 pub mod fields;
-pub mod h2;
+pub mod h1;
 pub mod head;
 pub mod hpack;
 pub mod limits;

@@ -3,9 +3,11 @@
 //! | module | what it gives a test |
 //! |---|---|
 //! | [`caller`] | a [`Session`](thalweg_proto::session::Session) driven as a driver would, its events kept as owned values |
+//! | [`fuzz`] | what the fuzz targets do, for the fuzzer and for the test that replays their corpora |
 //! | [`pair`] | a client and a server joined by wires and a clock that the test owns |
 //! | [`splits`] | the same octets whole, one by one, and cut at random |
 
 pub mod caller;
+pub mod fuzz;
 pub mod pair;
 pub mod splits;

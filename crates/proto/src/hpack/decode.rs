@@ -103,6 +103,25 @@ impl Decoder {
         Ok(size)
     }
 
+    /// The entries of the dynamic table, newest first: the first one has index 62 (RFC 7541, section 2.3.3).
+    pub fn table(&self) -> impl ExactSizeIterator<Item = Field<'_>> {
+        self.table.entries().map(|(name, value)| Field {
+            name,
+            value,
+            never_index: false,
+        })
+    }
+
+    /// What the entries count: names, values and 32 octets an entry (RFC 7541, section 4.1).
+    pub fn table_size(&self) -> u32 {
+        self.table.size()
+    }
+
+    /// The most that the entries may count now: what the last size update said.
+    pub fn table_limit(&self) -> u32 {
+        self.table.limit()
+    }
+
     /// The size updates at a block's start (RFC 7541, sections 4.2 and 6.3); what follows them.
     fn table_sizes<'b>(&mut self, block: &'b [u8]) -> Result<&'b [u8], DecodeError> {
         let mut rest = block;
@@ -261,9 +280,8 @@ impl std::error::Error for DecodeError {}
 impl fmt::Debug for Decoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Decoder")
-            .field("entries", &self.table.len())
-            .field("size", &self.table.size())
-            .field("limit", &self.table.limit())
+            .field("table_size", &self.table_size())
+            .field("table_limit", &self.table_limit())
             .finish_non_exhaustive()
     }
 }

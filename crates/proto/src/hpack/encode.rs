@@ -17,6 +17,18 @@ pub struct Encoder {
     most: u32,
     /// What the next block must announce.
     announce: Option<Announce>,
+    huffman: bool,
+}
+
+/// What becomes of a line that no table holds yet (RFC 7541, section 6.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Indexing {
+    /// It enters the dynamic table: it is likely to come again.
+    Enter,
+    /// It does not enter the table, here.
+    Without,
+    /// It must not enter a table here or at any intermediary, nor be taken from one (RFC 7541, section 7.1.3).
+    Never,
 }
 
 /// Size updates that are due (RFC 7541, section 4.2).
@@ -26,14 +38,6 @@ struct Announce {
     smallest: u32,
     /// The size from the next block on.
     last: u32,
-}
-
-/// What becomes of a literal (RFC 7541, section 6.2).
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Indexing {
-    Enter,
-    Without,
-    Never,
 }
 
 impl Encoder {
@@ -47,9 +51,17 @@ impl Encoder {
             names: Chains::new(),
             most: table,
             announce: None,
+            huffman: true,
         };
         encoder.set_table_limit(INITIAL_TABLE_SIZE);
         encoder
+    }
+
+    /// The same encoder, writing all strings plainly instead of in the shorter way (RFC 7541, section 5.2).
+    #[must_use]
+    pub fn without_huffman(mut self) -> Self {
+        self.huffman = false;
+        self
     }
 
     /// The peer's SETTINGS_HEADER_TABLE_SIZE. The next block announces the change; after several, the smallest
@@ -67,17 +79,10 @@ impl Encoder {
         let Some(Announce { smallest, last }) = self.announce.take() else {
             return;
         };
-        if smallest < last {
+        if smallest < last.min(self.table.limit()) {
             self.announce_size(smallest, out);
         }
         self.announce_size(last, out);
-    }
-
-    fn announce_size(&mut self, size: u32, out: &mut Vec<u8>) {
-        integer::encode(0x20, 5, size, out);
-        self.table.set_limit(size);
-        self.lines.evict_to(self.table.len());
-        self.names.evict_to(self.table.len());
     }
 
     /// Appends a line to the block that was begun. A name is written in lower case, whatever it comes in.
@@ -85,10 +90,40 @@ impl Encoder {
     /// A line that is marked never-index, credentials, and cookies short enough to be guessed never enter a
     /// table, here or at any intermediary (RFC 7541, section 7.1.3).
     pub fn field(&mut self, field: Field<'_>, out: &mut Vec<u8>) {
+        self.represent(field, None, out);
+    }
+
+    /// Appends a line as [`Encoder::field`] does, for a caller who knows better what is to become of it.
+    ///
+    /// A line that counts more than the whole table is not entered.
+    pub fn field_as(&mut self, field: Field<'_>, indexing: Indexing, out: &mut Vec<u8>) {
+        self.represent(field, Some(indexing), out);
+    }
+
+    /// The entries of the dynamic table, newest first: the first one has index 62 (RFC 7541, section 2.3.3).
+    pub fn table(&self) -> impl ExactSizeIterator<Item = Field<'_>> {
+        self.table.entries().map(|(name, value)| Field {
+            name,
+            value,
+            never_index: false,
+        })
+    }
+
+    /// What the entries count: names, values and 32 octets an entry (RFC 7541, section 4.1).
+    pub fn table_size(&self) -> u32 {
+        self.table.size()
+    }
+
+    /// The most that the entries may count now: what the last size update said.
+    pub fn table_limit(&self) -> u32 {
+        self.table.limit()
+    }
+
+    fn represent(&mut self, field: Field<'_>, asked: Option<Indexing>, out: &mut Vec<u8>) {
         let Field { name, value, .. } = field;
         let hash = lookup::hash_name(name);
         let fixed = lookup::static_name(name, hash);
-        let indexing = self.indexing(field);
+        let indexing = asked.unwrap_or_else(|| self.indexing(field, fixed));
         let line = lookup::hash_line(hash, value);
         if indexing != Indexing::Never {
             let index = fixed
@@ -101,28 +136,52 @@ impl Encoder {
         }
         let index = fixed.or_else(|| self.dynamic_name(name, hash));
         if index.is_none() && name.iter().any(u8::is_ascii_uppercase) {
+            // No table holds such a name, so that only now it must be looked at.
             let name = &*name.to_ascii_lowercase();
-            return self.field(Field { name, ..field }, out);
+            return self.represent(Field { name, ..field }, asked, out);
         }
-        let index_or_new = index.unwrap_or(0);
-        match indexing {
-            Indexing::Enter => integer::encode(0x40, 6, index_or_new, out),
-            Indexing::Without => integer::encode(0x00, 4, index_or_new, out),
-            Indexing::Never => integer::encode(0x10, 4, index_or_new, out),
-        }
+        let size = name.len() + value.len() + LINE_OVERHEAD;
+        let enter = indexing == Indexing::Enter && size <= self.table.limit() as usize;
+        let (flags, prefix) = match indexing {
+            Indexing::Never => (0x10, 4),
+            _ if enter => (0x40, 6),
+            _ => (0x00, 4),
+        };
+        integer::encode(flags, prefix, index.unwrap_or(0), out);
         if index.is_none() {
-            string(name, out);
+            self.string(name, out);
         }
-        string(value, out);
-        if indexing == Indexing::Enter {
+        self.string(value, out);
+        if enter {
             self.table.append(name);
             self.table.append(value);
             self.table.enter(name.len());
             self.lines.enter(line);
             self.names.enter(hash);
-            self.lines.evict_to(self.table.len());
-            self.names.evict_to(self.table.len());
+            self.forget_evicted();
         }
+    }
+
+    /// Which way is best for a line, whose name may be that of a line of the static table. What changes with
+    /// every message, or is large, would only push better entries out; the list is libnghttp2's.
+    fn indexing(&self, field: Field<'_>, fixed: Option<u32>) -> Indexing {
+        if field.never_index {
+            return Indexing::Never;
+        }
+        match fixed.map(|_| field.name) {
+            Some(b"authorization" | b"proxy-authorization") => return Indexing::Never,
+            Some(b"cookie") if field.value.len() < GUESSABLE => return Indexing::Never,
+            Some(
+                b":path" | b"age" | b"content-length" | b"etag" | b"if-modified-since"
+                | b"if-none-match" | b"location" | b"set-cookie",
+            ) => return Indexing::Without,
+            _ => {}
+        }
+        let size = field.name.len() + field.value.len() + LINE_OVERHEAD;
+        if size > self.table.limit() as usize / 4 * 3 {
+            return Indexing::Without;
+        }
+        Indexing::Enter
     }
 
     /// The index of the dynamic entry that is this line.
@@ -137,47 +196,39 @@ impl Encoder {
         Some(FIRST_DYNAMIC + self.names.find(hash, is)?)
     }
 
-    fn indexing(&self, field: Field<'_>) -> Indexing {
-        let Field { name, value, .. } = field;
-        if field.never_index {
-            return Indexing::Never;
+    /// Appends a string, Huffman-coded where that is not longer (RFC 7541, section 5.2).
+    fn string(&self, octets: &[u8], out: &mut Vec<u8>) {
+        let coded = huffman::encoded_len(octets);
+        if self.huffman && (1..=octets.len()).contains(&coded) {
+            integer::encode(0x80, 7, coded as u32, out);
+            huffman::encode(octets, out);
+        } else {
+            integer::encode(0x00, 7, octets.len() as u32, out);
+            out.extend_from_slice(octets);
         }
-        match name {
-            b"authorization" | b"proxy-authorization" => return Indexing::Never,
-            b"cookie" if value.len() < GUESSABLE => return Indexing::Never,
-            b":path" | b"age" | b"content-length" | b"etag" | b"if-modified-since"
-            | b"if-none-match" | b"location" | b"set-cookie" => return Indexing::Without,
-            _ => {}
-        }
-        let size = name.len() + value.len() + LINE_OVERHEAD;
-        if size > self.table.limit() as usize / 4 * 3 {
-            return Indexing::Without;
-        }
-        Indexing::Enter
+    }
+
+    fn announce_size(&mut self, size: u32, out: &mut Vec<u8>) {
+        integer::encode(0x20, 5, size, out);
+        self.table.set_limit(size);
+        self.forget_evicted();
+    }
+
+    /// Takes from the lookup what the table has evicted.
+    fn forget_evicted(&mut self) {
+        self.lines.evict_to(self.table.len());
+        self.names.evict_to(self.table.len());
     }
 }
 
 /// A cookie shorter than this, in octets, might be found out by trying (RFC 7541, section 7.1).
 const GUESSABLE: usize = 20;
 
-/// Appends a string, Huffman-coded where that is shorter (RFC 7541, section 5.2).
-fn string(octets: &[u8], out: &mut Vec<u8>) {
-    let coded = huffman::encoded_len(octets);
-    if coded < octets.len() {
-        integer::encode(0x80, 7, coded as u32, out);
-        huffman::encode(octets, out);
-    } else {
-        integer::encode(0x00, 7, octets.len() as u32, out);
-        out.extend_from_slice(octets);
-    }
-}
-
 impl fmt::Debug for Encoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Encoder")
-            .field("entries", &self.table.len())
-            .field("size", &self.table.size())
-            .field("limit", &self.table.limit())
+            .field("table_size", &self.table_size())
+            .field("table_limit", &self.table_limit())
             .finish_non_exhaustive()
     }
 }

@@ -46,7 +46,7 @@ mod lookup;
 mod table;
 
 pub use decode::{DecodeError, Decoder};
-pub use encode::Encoder;
+pub use encode::{Encoder, Indexing};
 
 /// The size of both dynamic tables of a connection until SETTINGS say otherwise (RFC 9113, section 6.5.2).
 pub const INITIAL_TABLE_SIZE: u32 = 4096;

@@ -78,6 +78,11 @@ impl Dynamic {
         Some((name, rest.get(..span.value as usize)?))
     }
 
+    /// The entries, newest first.
+    pub(super) fn entries(&self) -> impl ExactSizeIterator<Item = Line<'_>> {
+        (0..self.len()).map(|age| self.entry(age).unwrap_or_default())
+    }
+
     /// Changes the limit and evicts what it no longer allows (RFC 7541, section 4.3).
     pub(super) fn set_limit(&mut self, limit: u32) {
         self.limit = limit;

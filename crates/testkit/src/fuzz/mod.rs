@@ -1,0 +1,20 @@
+//! What the fuzz targets do with their octets. The binaries under `fuzz/` only call these functions, so that an
+//! ordinary test replays their corpora with no fuzzer installed.
+//!
+//! To add a target: a function here, a line in [`TARGETS`], a file in `fuzz/fuzz_targets/` with its `[[bin]]`, and
+//! a few small inputs in `fuzz/corpus/<target>/`.
+
+mod hpack;
+mod script;
+
+pub use hpack::{hpack_decode, hpack_roundtrip};
+pub use script::Script;
+
+/// What a target is: it takes any octets, and panics where the program is wrong.
+pub type Target = fn(&[u8]);
+
+/// Every target by its name, which is also that of its binary and its corpus.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("hpack_decode", hpack_decode),
+    ("hpack_roundtrip", hpack_roundtrip),
+];
