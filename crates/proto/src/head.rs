@@ -58,11 +58,17 @@ pub struct Request {
     pub fields: Fields,
     /// The version that it came with. A session that sends a request uses its own.
     pub version: Version,
-    method: Text,
-    scheme: Option<Text>,
-    authority: Option<Text>,
-    path: Option<Text>,
-    protocol: Option<Text>,
+    control: Control,
+}
+
+/// The control data of a request: where its list keeps them.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Control {
+    pub(crate) method: Text,
+    pub(crate) scheme: Option<Text>,
+    pub(crate) authority: Option<Text>,
+    pub(crate) path: Option<Text>,
+    pub(crate) protocol: Option<Text>,
 }
 
 impl Request {
@@ -74,42 +80,47 @@ impl Request {
     /// A request over a list that a session has begun to fill.
     pub fn over(mut fields: Fields, method: &[u8]) -> Self {
         let method = fields.keep(method);
+        let control = Control {
+            method,
+            ..Control::default()
+        };
+        Self::assembled(fields, Version::Http11, control)
+    }
+
+    /// A request whose control data its list keeps already.
+    pub(crate) fn assembled(fields: Fields, version: Version, control: Control) -> Self {
         Self {
             fields,
-            version: Version::Http11,
-            method,
-            scheme: None,
-            authority: None,
-            path: None,
-            protocol: None,
+            version,
+            control,
         }
     }
 
     /// Sets the scheme: `http`, `https`.
     #[must_use]
     pub fn with_scheme(mut self, scheme: &[u8]) -> Self {
-        self.scheme = Some(self.fields.keep(scheme));
+        self.control.scheme = Some(self.fields.keep(scheme));
         self
     }
 
     /// Sets the authority: host and, where it is not the scheme's own, port.
     #[must_use]
     pub fn with_authority(mut self, authority: &[u8]) -> Self {
-        self.authority = Some(self.fields.keep(authority));
+        self.control.authority = Some(self.fields.keep(authority));
         self
     }
 
     /// Sets path and query, or `*`.
     #[must_use]
     pub fn with_path(mut self, path: &[u8]) -> Self {
-        self.path = Some(self.fields.keep(path));
+        self.control.path = Some(self.fields.keep(path));
         self
     }
 
     /// Sets the protocol that an extended CONNECT asks for (RFC 8441).
     #[must_use]
     pub fn with_protocol(mut self, protocol: &[u8]) -> Self {
-        self.protocol = Some(self.fields.keep(protocol));
+        self.control.protocol = Some(self.fields.keep(protocol));
         self
     }
 
@@ -122,27 +133,27 @@ impl Request {
 
     /// The method, in its own letter case.
     pub fn method(&self) -> &[u8] {
-        self.fields.text(self.method)
+        self.fields.text(self.control.method)
     }
 
     /// The scheme; none for CONNECT.
     pub fn scheme(&self) -> Option<&[u8]> {
-        self.scheme.map(|text| self.fields.text(text))
+        self.control.scheme.map(|text| self.fields.text(text))
     }
 
     /// The authority, from `:authority`, an absolute target or the Host field (HTTP/1.1: whichever decides).
     pub fn authority(&self) -> Option<&[u8]> {
-        self.authority.map(|text| self.fields.text(text))
+        self.control.authority.map(|text| self.fields.text(text))
     }
 
     /// Path and query as sent, or `*`; none for CONNECT.
     pub fn path(&self) -> Option<&[u8]> {
-        self.path.map(|text| self.fields.text(text))
+        self.control.path.map(|text| self.fields.text(text))
     }
 
     /// The protocol of an extended CONNECT (RFC 8441).
     pub fn protocol(&self) -> Option<&[u8]> {
-        self.protocol.map(|text| self.fields.text(text))
+        self.control.protocol.map(|text| self.fields.text(text))
     }
 }
 

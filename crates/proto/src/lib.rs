@@ -15,6 +15,7 @@
 //! |---|---|
 //! | [`session`] | the vocabulary that every protocol speaks: [`Session`](session::Session), [`Event`](session::Event), [`Supply`](session::Supply) |
 //! | [`h1`] | HTTP/1.0 and 1.1: [`h1::Session`], server and client |
+//! | [`h2`] | RFC 9113: server and client |
 //! | [`head`], [`fields`] | messages: control data, and the ordered list of field lines |
 //! | [`hpack`] | field compression: one [`Decoder`](hpack::Decoder) and one [`Encoder`](hpack::Encoder) a connection |
 //! | [`limits`] | every bound and time-out, with its default |
@@ -36,6 +37,7 @@
 pub mod error;
 pub mod fields;
 pub mod h1;
+pub mod h2;
 pub mod head;
 pub mod hpack;
 pub mod limits;

@@ -1,0 +1,292 @@
+//! Field blocks that come (RFC 9113, section 4.3): put together from HEADERS and CONTINUATION, decoded, and made the
+//! request, response or trailers that their stream expects.
+//!
+//! Every block is decoded, whatever becomes of its stream: the compression state is the connection's.
+
+use super::Session;
+use super::control::Control;
+use super::message::{HeadReader, Shape};
+use super::recv::Standing;
+use super::store::By;
+use super::stream::{Asked, Hearing, State, Step, Stream};
+use crate::error::{Code, ConnectionError, Violation};
+use crate::head::{Request, Response};
+use crate::session::{Event, Pace, Role, StreamId};
+use crate::syntax;
+
+/// How many times the largest head a block may take on the wire before the connection ends: what is above the
+/// limit is refused, yet read on, up to here.
+const PATIENCE: usize = 4;
+
+/// What HEADERS said beside the block.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Start {
+    pub(super) number: u32,
+    pub(super) end: bool,
+    /// A fault of the frame that its stream answers for, once the block is decoded.
+    pub(super) fault: Option<Violation>,
+}
+
+/// A block that goes on in CONTINUATION.
+pub(super) struct Unfinished {
+    pub(super) start: Start,
+    octets: Vec<u8>,
+    continuations: u32,
+}
+
+/// What a block is for.
+enum Purpose {
+    Request,
+    Response(StreamId),
+    Trailers(StreamId),
+    /// Its stream ends because of it.
+    Fault(StreamId, Violation),
+    /// A request that is refused unseen.
+    Refused(Violation),
+    Ignored,
+}
+
+impl Session {
+    /// Ends the connection over a block that is far beyond the limit, before any memory is taken for it.
+    pub(super) fn check_block_size(&self, more: usize) -> Result<(), ConnectionError> {
+        let so_far = self.block.as_ref().map_or(0, |block| block.octets.len());
+        let most = self.limits.head.saturating_mul(PATIENCE);
+        if so_far.saturating_add(more) > most.max(super::settings::FIRST_FRAME as usize) {
+            return Err(ConnectionError::new(Violation::HeadTooLarge));
+        }
+        Ok(())
+    }
+
+    pub(super) fn begin_block(
+        &mut self,
+        start: Start,
+        fragment: &[u8],
+        whole: bool,
+    ) -> Result<(), ConnectionError> {
+        if whole {
+            return self.end_block(start, fragment);
+        }
+        self.block = Some(Box::new(Unfinished {
+            start,
+            octets: fragment.to_vec(),
+            continuations: 0,
+        }));
+        self.timers.unit.get_or_insert(self.timers.now);
+        Ok(())
+    }
+
+    pub(super) fn continue_block(
+        &mut self,
+        fragment: &[u8],
+        whole: bool,
+    ) -> Result<(), ConnectionError> {
+        let Some(mut block) = self.block.take() else {
+            return Err(Violation::Continuation.into());
+        };
+        block.continuations += 1;
+        if block.continuations > self.limits.continuations {
+            return Err(Violation::TooManyContinuations.into());
+        }
+        block.octets.extend_from_slice(fragment);
+        if !whole {
+            self.block = Some(block);
+            return Ok(());
+        }
+        self.timers.unit = None;
+        self.end_block(block.start, &block.octets)
+    }
+
+    fn end_block(&mut self, start: Start, block: &[u8]) -> Result<(), ConnectionError> {
+        let purpose = self.purpose(start)?;
+        let shape = match purpose {
+            Purpose::Request => Shape::Request,
+            Purpose::Response(_) => Shape::Response,
+            Purpose::Trailers(_) => Shape::Trailers,
+            Purpose::Fault(id, why) => {
+                self.decode_unseen(block)?;
+                return self.stream_error(id, why);
+            }
+            Purpose::Refused(why) => {
+                self.decode_unseen(block)?;
+                return self.refuse(start, why);
+            }
+            Purpose::Ignored => return self.decode_unseen(block),
+        };
+        let mut reader = HeadReader::new(shape, &self.limits, block.len());
+        let size = self
+            .decoder
+            .decode(block, self.limits.head, |field| reader.line(field))
+            .map_err(|_| Violation::Compression)?;
+        if size > self.limits.head {
+            reader.too_large();
+        }
+        match purpose {
+            Purpose::Response(id) => {
+                let head = reader.response();
+                self.take_response(id, head, start.end)
+            }
+            Purpose::Trailers(id) => match reader.trailers() {
+                Ok(trailers) => self.heard_all(id, Some(trailers)),
+                Err(why) => self.stream_error(id, why),
+            },
+            _ => match reader.request() {
+                Ok(head) => self.take_request(start, head),
+                Err(why) => self.refuse(start, why),
+            },
+        }
+    }
+
+    fn decode_unseen(&mut self, block: &[u8]) -> Result<(), ConnectionError> {
+        match self.decoder.decode(block, 0, |_| ()) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Violation::Compression.into()),
+        }
+    }
+
+    fn purpose(&mut self, start: Start) -> Result<Purpose, ConnectionError> {
+        let Start { number, end, fault } = start;
+        let id = match self.standing(number) {
+            Standing::Open(id) => id,
+            Standing::Idle if self.role == Role::Server && !number.is_multiple_of(2) => {
+                return Ok(self.admit(number, fault));
+            }
+            // Even numbers are the server's, and a client has not asked for pushes.
+            Standing::Idle if number.is_multiple_of(2) => {
+                return Err(Violation::StreamIdentifier.into());
+            }
+            Standing::Idle => return Err(Violation::StreamState.into()),
+            Standing::Closed(by) => {
+                self.closed(number, by)?;
+                return Ok(Purpose::Ignored);
+            }
+        };
+        let Some(stream) = self.streams.get_mut(id) else {
+            return Ok(Purpose::Ignored);
+        };
+        Ok(if !stream.step(Step::RecvHeaders) {
+            Purpose::Fault(id, Violation::StreamClosed)
+        } else if let Some(why) = fault {
+            Purpose::Fault(id, why)
+        } else if stream.hearing == Hearing::Head {
+            Purpose::Response(id)
+        } else if end {
+            Purpose::Trailers(id)
+        } else {
+            // A second head in the middle of a message (RFC 9113, section 8.1).
+            Purpose::Fault(id, Violation::StreamState)
+        })
+    }
+
+    /// A request begins: the peer has used up its number, and all below.
+    fn admit(&mut self, number: u32, fault: Option<Violation>) -> Purpose {
+        if number > self.last_peer + 2 {
+            self.skipped = (self.last_peer + 1, number - 1);
+        }
+        self.last_peer = number;
+        if self.drain.last().is_some() {
+            self.streams.remember(number, By::Us);
+            return Purpose::Ignored;
+        }
+        match fault {
+            Some(why) => Purpose::Refused(why),
+            None if self.streams.len() >= self.limits.streams as usize => {
+                Purpose::Refused(Violation::TooManyStreams)
+            }
+            None => Purpose::Request,
+        }
+    }
+
+    /// A request that never becomes a stream here. Where it only asks for too much, a response says so.
+    fn refuse(&mut self, start: Start, why: Violation) -> Result<(), ConnectionError> {
+        self.count_reset()?;
+        let number = start.number;
+        let code = match why {
+            Violation::HeadTooLarge | Violation::TooManyFields | Violation::TargetTooLong => {
+                let status = why.status();
+                self.control.push(Control::Refusal { number, status });
+                Code::NoError
+            }
+            _ => why.code(),
+        };
+        if !(code == Code::NoError && start.end) {
+            self.control.push(Control::RstStream { number, code });
+            self.streams.remember(number, By::Us);
+        }
+        self.events.push_back(Event::Reset {
+            id: StreamId::new(u64::from(number), u32::MAX),
+            code,
+            why: Some(why),
+        });
+        Ok(())
+    }
+
+    fn take_request(&mut self, start: Start, head: Request) -> Result<(), ConnectionError> {
+        let announced = match syntax::content_length(&head.fields) {
+            Ok(announced) => announced,
+            Err(why) => return self.refuse(start, why),
+        };
+        if start.end && announced.is_some_and(|octets| octets > 0) {
+            return self.refuse(start, Violation::ContentLengthMismatch);
+        }
+        let mut stream = Stream::idle(start.number, self.peer.window, self.stream_window());
+        stream.step(Step::RecvHeaders);
+        stream.hearing = Hearing::Body;
+        stream.asked = Asked::by(head.method());
+        if start.end {
+            stream.step(Step::RecvEnd);
+        } else if stream.asked != Asked::Tunnel {
+            stream.to_hear = announced;
+            // A client that waits for 100 Continue is not slow.
+            if !head.fields.contains(b"expect") {
+                stream.pace = Some(Pace::new(self.timers.now));
+                self.timers.watch(&self.limits);
+            }
+        }
+        self.timers.idle = None;
+        let id = self.streams.insert(stream);
+        self.events.push_back(Event::Request {
+            id,
+            head,
+            end: start.end,
+        });
+        Ok(())
+    }
+
+    fn take_response(
+        &mut self,
+        id: StreamId,
+        head: Result<Response, Violation>,
+        end: bool,
+    ) -> Result<(), ConnectionError> {
+        let head = match head {
+            Ok(head) if head.is_informational() && end => Err(Violation::StreamState),
+            head => head,
+        };
+        let announced = |head: &Response| syntax::content_length(&head.fields);
+        let (head, announced) = match head.and_then(|head| Ok((announced(&head)?, head))) {
+            Ok((announced, head)) => (head, announced),
+            Err(why) => return self.stream_error(id, why),
+        };
+        let Some(stream) = self.streams.get_mut(id) else {
+            return Ok(());
+        };
+        if head.is_informational() {
+            self.events.push_back(Event::Response { id, head, end });
+            return Ok(());
+        }
+        stream.hearing = Hearing::Body;
+        stream.to_hear = stream.asked.content_of(head.status, announced);
+        if end && !stream.heard_announced() {
+            return self.stream_error(id, Violation::ContentLengthMismatch);
+        }
+        if end {
+            stream.step(Step::RecvEnd);
+        }
+        let closed = stream.state == State::Closed;
+        self.events.push_back(Event::Response { id, head, end });
+        if closed {
+            self.finish(id);
+        }
+        Ok(())
+    }
+}

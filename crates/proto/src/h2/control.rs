@@ -1,0 +1,121 @@
+//! What waits to be sent ahead of DATA, in order: frames of the connection, heads and resets.
+//!
+//! It is short by nature, since a driver empties it at every turn. A peer that asks for answers without reading them
+//! could make it long: those are counted ([`Queue::answers`]).
+
+use crate::error::Code;
+use crate::fields::Fields;
+use crate::head::{Request, Response};
+use crate::session::StreamId;
+use std::collections::VecDeque;
+
+/// One frame to come (a head may need several).
+#[derive(Debug)]
+pub(super) enum Control {
+    /// Our SETTINGS, with the client's preface before them, and what makes the connection's window larger after.
+    Preface,
+    /// The answer to SETTINGS.
+    SettingsAck,
+    /// A PING of ours.
+    Ping([u8; 8]),
+    /// The answer to a PING.
+    PingAck([u8; 8]),
+    /// Credit for the connection.
+    ConnectionCredit,
+    /// Credit for a stream, if it is still open.
+    StreamCredit(StreamId),
+    /// A head, if its stream is still open.
+    Head {
+        /// The stream.
+        id: StreamId,
+        /// The head.
+        head: Head,
+        /// Whether our message ends with it.
+        end: bool,
+    },
+    /// The whole response to a request that never became a stream here.
+    Refusal {
+        /// The number of its stream.
+        number: u32,
+        /// The status.
+        status: u16,
+    },
+    /// The end of a stream before its time.
+    RstStream {
+        /// The number of the stream.
+        number: u32,
+        /// Why.
+        code: Code,
+    },
+    /// The end of the connection.
+    GoAway {
+        /// The last stream that may have been processed.
+        last: u32,
+        /// Why.
+        code: Code,
+    },
+}
+
+/// The kinds of field blocks that leave.
+#[derive(Debug)]
+pub(super) enum Head {
+    Request(Request),
+    Response(Response),
+    Trailers(Fields),
+}
+
+/// The queue.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    waiting: VecDeque<Control>,
+    answers: u32,
+}
+
+impl Queue {
+    /// Appends a frame.
+    pub(super) fn push(&mut self, control: Control) {
+        self.answers += u32::from(is_answer(&control));
+        self.waiting.push_back(control);
+    }
+
+    /// Takes the first frame.
+    pub(super) fn pop(&mut self) -> Option<Control> {
+        let control = self.waiting.pop_front()?;
+        self.answers -= u32::from(is_answer(&control));
+        Some(control)
+    }
+
+    /// How many of them the peer has provoked: acknowledgements, resets and refusals.
+    pub(super) fn answers(&self) -> u32 {
+        self.answers
+    }
+
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Forgets all but what must come first on a connection.
+    pub(super) fn keep_preface(&mut self) {
+        self.waiting
+            .retain(|control| matches!(control, Control::Preface));
+        self.answers = 0;
+    }
+
+    /// Gives its memory back, when it is empty.
+    pub(super) fn shrink(&mut self) {
+        if self.waiting.is_empty() {
+            self.waiting = VecDeque::new();
+        }
+    }
+}
+
+fn is_answer(control: &Control) -> bool {
+    matches!(
+        control,
+        Control::SettingsAck
+            | Control::PingAck(_)
+            | Control::Refusal { .. }
+            | Control::RstStream { .. }
+    )
+}

@@ -1,0 +1,239 @@
+//! How a connection ends by agreement (RFC 9113, section 6.8), or with its transport.
+//!
+//! ```text
+//!  Serving ── shutdown ──► Warned ── our PING comes back, or drain_time ──► Draining ── last stream ──► closed
+//!            GOAWAY(2^31-1), PING            GOAWAY(last): later streams are ignored
+//!     └──────── error, time-out, shutdown at once: GOAWAY(last, code) ──► Over
+//! ```
+//!
+//! The first GOAWAY refuses nothing: requests that are on their way when the client reads it are served still.
+
+use super::Session;
+use super::control::Control;
+use super::frame::MAX_STREAM;
+use super::stream::{Saying, State};
+use crate::error::{Code, ConnectionError, Violation};
+use crate::session::{Eof, Event, Finish, Role};
+
+/// What our PING during a graceful shutdown holds.
+pub(super) const PING: [u8; 8] = *b"draining";
+
+/// How far the connection is from its end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Drain {
+    stage: Stage,
+    /// The peer has sent GOAWAY.
+    refused: bool,
+    /// The peer's octets have ended.
+    eof: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Serving,
+    Warned,
+    Draining { last: u32 },
+    Over,
+}
+
+impl Drain {
+    pub(super) fn new() -> Self {
+        Self {
+            stage: Stage::Serving,
+            refused: false,
+            eof: false,
+        }
+    }
+
+    /// Whether this side may open streams.
+    pub(super) fn opens(self) -> bool {
+        self.stage == Stage::Serving && !self.refused && !self.eof
+    }
+
+    /// The last stream of the peer that is served, where later ones are ignored.
+    pub(super) fn last(self) -> Option<u32> {
+        match self.stage {
+            Stage::Draining { last } => Some(last),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_over(self) -> bool {
+        self.stage == Stage::Over
+    }
+
+    pub(super) fn has_eof(self) -> bool {
+        self.eof
+    }
+
+    /// Nothing more is read, and only last words are sent.
+    pub(super) fn over(&mut self) {
+        self.stage = Stage::Over;
+    }
+
+    /// How the connection ends once everything is written. `quiet`: there is no stream, and nothing to tell.
+    pub(super) fn finish(self, quiet: bool) -> Finish {
+        match self.stage {
+            Stage::Over if self.eof => Finish::Now,
+            Stage::Over => Finish::Linger,
+            _ if self.eof && quiet => Finish::Now,
+            Stage::Draining { .. } if quiet => Finish::Linger,
+            _ => Finish::No,
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn begin_drain(&mut self) {
+        if self.drain.stage != Stage::Serving {
+            return;
+        }
+        if self.role == Role::Client {
+            // A server opens no streams here: there is nothing to warn of.
+            self.conclude_drain();
+            return;
+        }
+        self.drain.stage = Stage::Warned;
+        self.timers.drain = self.timers.now.checked_add(self.limits.drain_time);
+        self.control.push(Control::GoAway {
+            last: MAX_STREAM,
+            code: Code::NoError,
+        });
+        self.control.push(Control::Ping(PING));
+    }
+
+    /// Every request that left before the peer knew has come: from here on they are ignored.
+    pub(super) fn conclude_drain(&mut self) {
+        let last = self.last_peer;
+        self.drain.stage = Stage::Draining { last };
+        self.timers.drain = None;
+        self.control.push(Control::GoAway {
+            last,
+            code: Code::NoError,
+        });
+    }
+
+    /// Our PING came back.
+    pub(super) fn drain_answered(&mut self) {
+        if self.drain.stage == Stage::Warned {
+            self.conclude_drain();
+        }
+    }
+
+    /// The peer takes none of our streams above `last` (RFC 9113, section 6.8): those can be retried elsewhere.
+    pub(super) fn refused_from(&mut self, last: u32, code: Code) {
+        self.drain.refused = true;
+        self.events.push_back(Event::GoAway {
+            last: u64::from(last),
+            code,
+        });
+        if self.role == Role::Server {
+            return;
+        }
+        let unprocessed: Vec<_> = self
+            .streams
+            .ids()
+            .filter(|id| id.number() > u64::from(last))
+            .collect();
+        for id in unprocessed {
+            self.remove(id);
+            self.events.push_back(Event::Reset {
+                id,
+                code: Code::Refused,
+                why: None,
+            });
+        }
+    }
+
+    /// The peer's octets have ended. Messages that were complete are still answered; all others never will be.
+    pub(super) fn ended(&mut self, how: Eof) -> Result<(), ConnectionError> {
+        self.drain.eof = true;
+        if self.drain.is_over() {
+            return Ok(());
+        }
+        let whole = how == Eof::Clean && !self.is_within_frame();
+        if !whole && (self.is_within_frame() || !self.streams.is_empty()) {
+            return Err(Violation::Truncated.into());
+        }
+        self.timers.preface = None;
+        self.timers.settings = None;
+        let unheard: Vec<_> = self
+            .streams
+            .ids()
+            .filter(|id| {
+                self.streams
+                    .get(*id)
+                    .is_some_and(|stream| stream.state != State::HalfClosedRemote)
+            })
+            .collect();
+        for id in unheard {
+            self.lose(id);
+        }
+        Ok(())
+    }
+
+    /// After the peer's octets have ended no window opens any more: what waits for one waits in vain.
+    pub(super) fn drop_stuck(&mut self) {
+        let connection = self.send_window.room() == 0;
+        let stuck: Vec<_> = self
+            .streams
+            .ids()
+            .filter(|id| {
+                self.streams.get(*id).is_some_and(|stream| {
+                    stream.saying == Saying::Body
+                        && !stream.deferred
+                        && (connection || stream.send_window.room() == 0)
+                })
+            })
+            .collect();
+        for id in stuck {
+            self.lose(id);
+        }
+    }
+
+    fn lose(&mut self, id: crate::session::StreamId) {
+        self.remove(id);
+        self.events.push_back(Event::Reset {
+            id,
+            code: Code::Cancel,
+            why: Some(Violation::Truncated),
+        });
+    }
+
+    /// What has come due: the end of the connection, the second GOAWAY, bodies that come too slowly.
+    pub(super) fn time_out(&mut self) -> Result<(), ConnectionError> {
+        let now = self.timers.now;
+        if let Some(why) = self.timers.passed(&self.limits) {
+            return Err(why.into());
+        }
+        if self.timers.drain.is_some_and(|at| at <= now) {
+            self.conclude_drain();
+        }
+        if self.timers.pace.is_some_and(|at| at <= now) {
+            self.check_pace()?;
+        }
+        Ok(())
+    }
+
+    fn check_pace(&mut self) -> Result<(), ConnectionError> {
+        let now = self.timers.now;
+        let (mut slow, mut measured) = (Vec::new(), false);
+        for stream in self.streams.iter_mut() {
+            let held = stream.recv_window.untaken() > 0;
+            if let Some(pace) = &mut stream.pace {
+                pace.hold(now, held);
+                measured = true;
+                if pace.too_slow(now, &self.limits) {
+                    slow.push(stream.number);
+                }
+            }
+        }
+        self.timers.watched(measured);
+        for number in slow {
+            if let Some(id) = self.streams.find(number) {
+                self.stream_error(id, Violation::BodyTooSlow)?;
+            }
+        }
+        Ok(())
+    }
+}

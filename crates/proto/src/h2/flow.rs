@@ -1,0 +1,153 @@
+//! Flow control (RFC 9113, section 5.2): what may be sent, and what the peer may send. One of each for the
+//! connection and for every stream.
+//!
+//! ```text
+//!  SendWindow   ── WINDOW_UPDATE ──► grows      ── DATA leaves ──► shrinks      (SETTINGS may take it below 0)
+//!
+//!  RecvWindow   left ── DATA comes ──► untaken ── taken ──► owed ── WINDOW_UPDATE ──► left
+//!               left + untaken + owed is always its size
+//! ```
+
+use crate::error::Violation;
+use crate::h2::settings::MAX_WINDOW;
+
+/// What this side may still send.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SendWindow(i32);
+
+impl SendWindow {
+    /// A window of this many octets, at most [`MAX_WINDOW`].
+    pub(super) fn new(octets: u32) -> Self {
+        Self(octets.min(MAX_WINDOW) as i32)
+    }
+
+    /// How many octets may leave now.
+    pub(super) fn room(self) -> usize {
+        self.0.max(0) as usize
+    }
+
+    /// Octets leave: no more than [`SendWindow::room`].
+    pub(super) fn spend(&mut self, octets: usize) {
+        debug_assert!(octets <= self.room(), "never more than the peer allows");
+        self.0 = self.0.saturating_sub_unsigned(octets as u32);
+    }
+
+    /// The peer gives credit (RFC 9113, section 6.9.1).
+    pub(super) fn grow(&mut self, octets: u32) -> Result<(), Violation> {
+        self.0 = self
+            .0
+            .checked_add_unsigned(octets)
+            .ok_or(Violation::WindowOverflow)?;
+        Ok(())
+    }
+
+    /// The peer has changed its initial window: what streams have left moves with it (RFC 9113, section 6.9.2).
+    pub(super) fn shift(&mut self, from: u32, to: u32) -> Result<(), Violation> {
+        let moved = i64::from(self.0) + i64::from(to) - i64::from(from);
+        self.0 = i32::try_from(moved).map_err(|_| Violation::WindowOverflow)?;
+        Ok(())
+    }
+}
+
+/// What the peer may still send, and what has come of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RecvWindow {
+    size: u32,
+    untaken: u32,
+    owed: u32,
+}
+
+impl RecvWindow {
+    /// A window of this many octets, all of which the peer may send.
+    pub(super) fn new(size: u32) -> Self {
+        Self {
+            size: size.min(MAX_WINDOW),
+            untaken: 0,
+            owed: 0,
+        }
+    }
+
+    /// A window of this many octets, of which the peer knows `known` so far, and is owed the rest.
+    pub(super) fn growing(size: u32, known: u32) -> Self {
+        Self {
+            owed: size.saturating_sub(known),
+            ..Self::new(size)
+        }
+    }
+
+    /// How many octets the peer may send now. Below nothing when the window was made smaller under it.
+    fn left(self) -> i64 {
+        i64::from(self.size) - i64::from(self.untaken) - i64::from(self.owed)
+    }
+
+    /// The peer has sent octets.
+    pub(super) fn receive(&mut self, octets: u32) -> Result<(), Violation> {
+        if i64::from(octets) > self.left() {
+            return Err(Violation::WindowOverrun);
+        }
+        self.untaken += octets;
+        Ok(())
+    }
+
+    /// Octets have been taken, and the peer is owed as many. Answers whether that is worth a WINDOW_UPDATE: from
+    /// half a window on, so that a busy stream costs few of them.
+    pub(super) fn take(&mut self, octets: u32) -> bool {
+        let taken = octets.min(self.untaken);
+        self.untaken -= taken;
+        self.owed += taken;
+        self.owed > 0 && self.owed >= self.size / 2
+    }
+
+    /// What has come and is not taken.
+    pub(super) fn untaken(self) -> u32 {
+        self.untaken
+    }
+
+    /// The credit that a WINDOW_UPDATE gives now: all that is owed.
+    pub(super) fn settle(&mut self) -> u32 {
+        std::mem::take(&mut self.owed)
+    }
+
+    /// The peer has agreed to a smaller window.
+    pub(super) fn resize(&mut self, size: u32) {
+        self.size = size.min(MAX_WINDOW);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_send_window_may_be_shifted_below_nothing_and_comes_back() {
+        let mut window = SendWindow::new(65_535);
+        window.spend(60_000);
+        assert_eq!(window.shift(65_535, 16_384), Ok(()));
+        assert_eq!(window.room(), 0);
+        assert_eq!(window.grow(43_617), Ok(()));
+        assert_eq!(window.room(), 1);
+    }
+
+    #[test]
+    fn a_send_window_never_exceeds_31_bits() {
+        let mut window = SendWindow::new(1);
+        assert_eq!(window.grow(MAX_WINDOW - 1), Ok(()));
+        assert_eq!(window.grow(1), Err(Violation::WindowOverflow));
+        assert_eq!(window.shift(0, 1), Err(Violation::WindowOverflow));
+        assert_eq!(window.room(), MAX_WINDOW as usize);
+    }
+
+    #[test]
+    fn a_receive_window_is_shared_by_what_is_left_untaken_and_owed() {
+        let mut window = RecvWindow::new(100);
+        assert_eq!(window.receive(100), Ok(()));
+        assert_eq!(window.receive(1), Err(Violation::WindowOverrun));
+        assert!(!window.take(49), "not worth an update yet");
+        assert!(window.take(1));
+        assert_eq!(window.settle(), 50);
+        assert_eq!(window.receive(50), Ok(()));
+        assert_eq!(window.untaken(), 100);
+        assert!(window.take(u32::MAX), "no more is taken than came");
+        assert_eq!(window.settle(), 100);
+    }
+}

@@ -1,0 +1,303 @@
+//! The message rules of RFC 9113, section 8: which lines make a request, a response or trailers, and which must
+//! never be sent.
+//!
+//! A block's lines come one by one ([`HeadReader::line`]). The first thing that is wrong is remembered, and nothing
+//! after it is kept; so a block can be decoded to its end, for the sake of the compression state, at no cost.
+
+use crate::error::{UsageError, Violation};
+use crate::fields::{Field, Fields, Text};
+use crate::head::{Control, Request, Response, Version};
+use crate::limits::Limits;
+use crate::syntax;
+
+/// What a block is expected to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    Request,
+    Response,
+    Trailers,
+}
+
+/// Puts a head together.
+pub(super) struct HeadReader<'l> {
+    shape: Shape,
+    limits: &'l Limits,
+    fields: Fields,
+    method: Option<Text>,
+    control: Control,
+    status: Option<u16>,
+    fault: Option<Violation>,
+}
+
+impl<'l> HeadReader<'l> {
+    /// For a block of this many octets: lists that are likely to need no second allocation.
+    pub(super) fn new(shape: Shape, limits: &'l Limits, block: usize) -> Self {
+        let lines = (block / 8).clamp(4, 16);
+        Self {
+            shape,
+            limits,
+            fields: Fields::with_capacity(lines, (block * 4).clamp(128, 1024)),
+            method: None,
+            control: Control::default(),
+            status: None,
+            fault: None,
+        }
+    }
+
+    /// Takes one line.
+    pub(super) fn line(&mut self, field: Field<'_>) {
+        if self.fault.is_none() {
+            self.fault = self.take(field).err();
+        }
+    }
+
+    /// Not all lines were handed over.
+    pub(super) fn too_large(&mut self) {
+        self.fault.get_or_insert(Violation::HeadTooLarge);
+    }
+
+    fn take(&mut self, field: Field<'_>) -> Result<(), Violation> {
+        if field.name.first() == Some(&b':') {
+            return self.pseudo(field);
+        }
+        if self.fields.len() >= self.limits.fields {
+            return Err(Violation::TooManyFields);
+        }
+        if !syntax::is_lower_token(field.name) {
+            return Err(Violation::FieldName);
+        }
+        if !syntax::is_field_value(field.value) {
+            return Err(Violation::FieldValue);
+        }
+        if is_of_the_connection(field) {
+            return Err(Violation::ConnectionField);
+        }
+        self.fields.push_field(field);
+        Ok(())
+    }
+
+    /// A pseudo field: each at most once, before all others, and none in trailers (RFC 9113, section 8.3).
+    fn pseudo(&mut self, field: Field<'_>) -> Result<(), Violation> {
+        if !self.fields.is_empty() {
+            return Err(Violation::PseudoField);
+        }
+        if self.shape == Shape::Response {
+            if field.name != b":status" || self.status.is_some() {
+                return Err(Violation::PseudoField);
+            }
+            self.status = Some(status(field.value)?);
+            return Ok(());
+        }
+        if self.shape != Shape::Request {
+            return Err(Violation::PseudoField);
+        }
+        let value = field.value;
+        let (place, valid, why) = match field.name {
+            b":method" => (&mut self.method, syntax::is_token(value), Violation::Method),
+            b":scheme" => (
+                &mut self.control.scheme,
+                syntax::is_scheme(value),
+                Violation::Target,
+            ),
+            b":path" if value.len() > self.limits.target => return Err(Violation::TargetTooLong),
+            b":path" => (
+                &mut self.control.path,
+                syntax::is_path(value),
+                Violation::Target,
+            ),
+            b":authority" => (
+                &mut self.control.authority,
+                syntax::is_authority(value),
+                Violation::Authority,
+            ),
+            _ => return Err(Violation::PseudoField),
+        };
+        if place.is_some() {
+            return Err(Violation::PseudoField);
+        }
+        if !valid {
+            return Err(why);
+        }
+        *place = Some(self.fields.keep(value));
+        Ok(())
+    }
+
+    /// The request, once all lines have come (RFC 9113, section 8.3.1).
+    pub(super) fn request(mut self) -> Result<Request, Violation> {
+        if let Some(why) = self.fault {
+            return Err(why);
+        }
+        self.control.method = self.method.ok_or(Violation::PseudoField)?;
+        if self.fields.text(self.control.method) == b"CONNECT" {
+            self.check_connect()?;
+        } else {
+            self.check_target()?;
+        }
+        Ok(Request::assembled(
+            self.fields,
+            Version::Http2,
+            self.control,
+        ))
+    }
+
+    /// CONNECT names an authority with a port, and nothing else (RFC 9113, section 8.5).
+    fn check_connect(&self) -> Result<(), Violation> {
+        if self.control.scheme.is_some() || self.control.path.is_some() {
+            return Err(Violation::PseudoField);
+        }
+        let authority = self.control.authority.ok_or(Violation::Authority)?;
+        match port(self.fields.text(authority)) {
+            Some([_, ..]) => Ok(()),
+            _ => Err(Violation::Authority),
+        }
+    }
+
+    fn check_target(&mut self) -> Result<(), Violation> {
+        let (Some(scheme), Some(path)) = (self.control.scheme, self.control.path) else {
+            return Err(Violation::PseudoField);
+        };
+        let scheme = self.fields.text(scheme);
+        let of_http = scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https");
+        let path = self.fields.text(path);
+        let of_options = path == b"*" && self.fields.text(self.control.method) == b"OPTIONS";
+        if of_http && path.first() != Some(&b'/') && !of_options {
+            return Err(Violation::Target);
+        }
+        let default_port: &[u8] = if scheme.eq_ignore_ascii_case(b"https") {
+            b"443"
+        } else {
+            b"80"
+        };
+        let mut hosts = self.fields.all(b"host");
+        let host = hosts.next();
+        if hosts.next().is_some() {
+            return Err(Violation::Authority);
+        }
+        match (self.control.authority, host) {
+            (Some(authority), Some(host)) => {
+                let authority = self.fields.text(authority);
+                if !same_authority(authority, host, default_port) {
+                    return Err(Violation::Authority);
+                }
+            }
+            (None, Some(host)) if syntax::is_authority(host) => {
+                let host = host.to_vec();
+                drop(hosts);
+                self.control.authority = Some(self.fields.keep(&host));
+            }
+            (None, Some(_)) => return Err(Violation::Authority),
+            // These schemes have an authority always (RFC 9113, section 8.3.1).
+            (None, None) if of_http => return Err(Violation::Authority),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The response, once all lines have come (RFC 9113, section 8.3.2). There is no 101 (section 8.6).
+    pub(super) fn response(self) -> Result<Response, Violation> {
+        match (self.fault, self.status) {
+            (Some(why), _) => Err(why),
+            (None, None) => Err(Violation::PseudoField),
+            (None, Some(101)) => Err(Violation::Status),
+            (None, Some(status)) => Ok(Response::over(self.fields, status)),
+        }
+    }
+
+    /// The trailers, once all lines have come.
+    pub(super) fn trailers(self) -> Result<Fields, Violation> {
+        match self.fault {
+            Some(why) => Err(why),
+            None => Ok(self.fields),
+        }
+    }
+}
+
+/// Whether a caller's lines can be sent: names and values within their grammar, and nothing that is HTTP/1.1's
+/// connection management (RFC 9113, section 8.2).
+pub(super) fn check_lines(fields: &Fields) -> Result<(), UsageError> {
+    let fit = fields.iter().all(|field| {
+        syntax::is_lower_token(field.name)
+            && syntax::is_field_value(field.value)
+            && !is_of_the_connection(field)
+    });
+    if fit {
+        Ok(())
+    } else {
+        Err(UsageError::BadField)
+    }
+}
+
+/// Whether a caller's request has the control data that it needs, all within their grammar.
+pub(super) fn check_request(head: &Request) -> Result<(), UsageError> {
+    check_lines(&head.fields)?;
+    if head.protocol().is_some() {
+        return Err(UsageError::BadField);
+    }
+    let fit = syntax::is_token(head.method())
+        && head.scheme().is_none_or(syntax::is_scheme)
+        && head.authority().is_none_or(syntax::is_authority)
+        && head.path().is_none_or(syntax::is_path);
+    if !fit {
+        return Err(UsageError::BadField);
+    }
+    let complete = if head.method() == b"CONNECT" {
+        head.authority().is_some() && head.scheme().is_none() && head.path().is_none()
+    } else {
+        head.scheme().is_some()
+            && head.path().is_some()
+            && (head.authority().is_some() || head.fields.contains(b"host"))
+    };
+    if complete {
+        Ok(())
+    } else {
+        Err(UsageError::Incomplete)
+    }
+}
+
+/// A status as three digits.
+pub(super) fn status_digits(status: u16) -> [u8; 3] {
+    let digit = |value: u16| b'0' + (value % 10) as u8;
+    [digit(status / 100), digit(status / 10), digit(status)]
+}
+
+fn status(value: &[u8]) -> Result<u16, Violation> {
+    match value {
+        [b'1'..=b'9', b'0'..=b'9', b'0'..=b'9'] => syntax::number(value)
+            .and_then(|number| u16::try_from(number).ok())
+            .ok_or(Violation::Status),
+        _ => Err(Violation::Status),
+    }
+}
+
+/// The fields that HTTP/2 has no use for, and that a gateway must not carry over (RFC 9113, section 8.2.2).
+fn is_of_the_connection(field: Field<'_>) -> bool {
+    match field.name {
+        b"connection" | b"keep-alive" | b"proxy-connection" | b"transfer-encoding" | b"upgrade" => {
+            true
+        }
+        b"te" => !field.value.eq_ignore_ascii_case(b"trailers"),
+        _ => false,
+    }
+}
+
+/// Whether two authorities are one (RFC 9113, section 8.3.1), the scheme's own port written or not.
+fn same_authority(one: &[u8], other: &[u8], default_port: &[u8]) -> bool {
+    let parts = |authority| {
+        let port = port(authority);
+        let host = match port {
+            Some(port) => authority.get(..authority.len() - port.len() - 1),
+            None => Some(authority),
+        };
+        let port = port.filter(|port| !port.is_empty());
+        (host.unwrap_or_default(), port.unwrap_or(default_port))
+    };
+    let ((host, port), (other_host, other_port)) = (parts(one), parts(other));
+    host.eq_ignore_ascii_case(other_host) && port == other_port
+}
+
+/// What follows the colon behind the host, if there is one: not one of those within an IPv6 address.
+fn port(authority: &[u8]) -> Option<&[u8]> {
+    let at = memchr::memrchr(b':', authority)?;
+    let port = authority.get(at + 1..)?;
+    port.iter().all(u8::is_ascii_digit).then_some(port)
+}

@@ -1,0 +1,520 @@
+//! HTTP/2 (RFC 9113): a server or client session over one connection.
+//!
+//! ```text
+//!             recv                              send
+//!  octets ─► Reading ─► frames ─┬─► message    control ─► SETTINGS, heads, resets …  ─► Gather
+//!           (recv)     (frame)  │  (section 8)    │  first, then round robin
+//!                               ├─► stream ◄──────┴───── schedule ─► Need ─► supply ─► DATA
+//!                               │  (states)
+//!                               └─► flow, settings, drain
+//! ```
+//!
+//! | module | the question it answers |
+//! |---|---|
+//! | [`frame`] | what do these octets say? |
+//! | `recv` | which octets belong together, and what does a frame mean here? |
+//! | `block` | what becomes of a field block? |
+//! | `message` | is this a request, a response, trailers? |
+//! | `stream`, `store` | in which state is a stream, and where is it kept? |
+//! | `flow` | how much may be sent, either way? |
+//! | `control`, `send` | what leaves, and in which order? |
+//! | `settings` | what was announced? |
+//! | `drain`, `timers`, `rate` | when does it end, by agreement, by time, or by patience? |
+//!
+//! A connection error leaves a GOAWAY to be sent, and everything that comes after it is ignored. A stream error
+//! leaves RST_STREAM, and an [`Event::Reset`] that names the violation.
+
+mod block;
+mod control;
+mod drain;
+mod flow;
+pub mod frame;
+mod message;
+mod rate;
+mod recv;
+mod send;
+mod settings;
+mod store;
+mod stream;
+mod timers;
+
+use crate::error::{Code, ConnectionError, UsageError, Violation};
+use crate::head::{Request, Response};
+use crate::hpack;
+use crate::limits::Limits;
+use crate::session::{
+    Eof, Event, Gather, Output, Priority, Received, Role, Shutdown, StreamId, Streams, Supply,
+    Wants,
+};
+use control::{Control, Head, Queue};
+use drain::Drain;
+use flow::{RecvWindow, SendWindow};
+use frame::MAX_STREAM;
+use rate::Bucket;
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+use store::{By, Store};
+use stream::{Asked, Piece, Saying, Step, Stream};
+use timers::Timers;
+
+/// What a client says first (RFC 9113, section 3.4). A server on a plain port knows HTTP/2 by it.
+pub const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// One end of an HTTP/2 connection.
+///
+/// ```
+/// use std::time::Instant;
+/// use thalweg_proto::h2;
+/// use thalweg_proto::head::{Request, Response};
+/// use thalweg_proto::limits::Limits;
+/// use thalweg_proto::session::{Event, Gather, Output, Session, Streams};
+///
+/// let now = Instant::now();
+/// let mut client = h2::Session::client(Limits::default(), now);
+/// let mut server = h2::Session::server(Limits::default(), now);
+///
+/// let get = Request::new(b"GET")
+///     .with_scheme(b"https")
+///     .with_authority(b"example.org")
+///     .with_path(b"/");
+/// client.open(get, true)?;
+///
+/// let mut wire = Gather::new(1 << 16);
+/// while client.send(now, &mut wire) == Output::Frame {}
+/// let octets = wire.to_vec();
+/// let received = server.recv(now, &octets)?;
+/// let Some(Event::Request { id, head, end: true }) = received.event else {
+///     panic!("a request is what was sent");
+/// };
+/// assert_eq!(head.path(), Some(&b"/"[..]));
+/// server.respond(id, Response::new(204), true)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Session {
+    role: Role,
+    limits: Arc<Limits>,
+    reading: recv::Reading,
+    /// What has come of a control frame's payload, while it is incomplete.
+    partial: Vec<u8>,
+    /// A field block that goes on in CONTINUATION.
+    block: Option<Box<block::Unfinished>>,
+    decoder: hpack::Decoder,
+    encoder: hpack::Encoder,
+    streams: Store,
+    /// The highest stream that the peer has opened.
+    last_peer: u32,
+    /// Numbers below it that the peer has left out last: from, and up to.
+    skipped: (u32, u32),
+    /// The number of the next stream that this side opens.
+    next: u32,
+    peer: settings::Peer,
+    /// SETTINGS of ours that are not acknowledged: their values do not hold yet.
+    unacknowledged: bool,
+    send_window: SendWindow,
+    recv_window: RecvWindow,
+    /// Whether a WINDOW_UPDATE for the connection is queued.
+    crediting: bool,
+    control: Queue,
+    /// The rest of a field block that is longer than a frame, and its stream: nothing may come between.
+    continuation: Option<(u32, Vec<u8>)>,
+    /// Streams that may send DATA, in the order of their turns.
+    schedule: VecDeque<StreamId>,
+    /// The question that was asked last.
+    question: Option<(StreamId, usize)>,
+    /// Its answer, until it leaves.
+    piece: Option<(StreamId, Piece)>,
+    events: VecDeque<Event<'static>>,
+    resets: Bucket,
+    glitches: Bucket,
+    drain: Drain,
+    timers: Timers,
+}
+
+impl Session {
+    /// The end that accepted a connection, which began now.
+    pub fn server(limits: impl Into<Arc<Limits>>, now: Instant) -> Self {
+        Self::new(Role::Server, limits.into(), now)
+    }
+
+    /// The end that opened a connection, which began now.
+    pub fn client(limits: impl Into<Arc<Limits>>, now: Instant) -> Self {
+        Self::new(Role::Client, limits.into(), now)
+    }
+
+    fn new(role: Role, limits: Arc<Limits>, now: Instant) -> Self {
+        let mut control = Queue::default();
+        control.push(Control::Preface);
+        let window = settings::connection_window(&limits);
+        let recv_window = RecvWindow::growing(window, settings::FIRST_WINDOW);
+        let crediting = window > settings::FIRST_WINDOW;
+        if crediting {
+            control.push(Control::ConnectionCredit);
+        }
+        Self {
+            role,
+            reading: recv::Reading::start(role),
+            partial: Vec::new(),
+            block: None,
+            decoder: hpack::Decoder::new(hpack::INITIAL_TABLE_SIZE),
+            encoder: hpack::Encoder::new(limits.table),
+            streams: Store::default(),
+            last_peer: 0,
+            skipped: (0, 0),
+            next: 1,
+            peer: settings::Peer::new(),
+            unacknowledged: true,
+            send_window: SendWindow::new(settings::FIRST_WINDOW),
+            recv_window,
+            crediting,
+            control,
+            continuation: None,
+            schedule: VecDeque::new(),
+            question: None,
+            piece: None,
+            events: VecDeque::new(),
+            resets: Bucket::new(now),
+            glitches: Bucket::new(now),
+            drain: Drain::new(),
+            timers: Timers::new(now),
+            limits,
+        }
+    }
+
+    /// The window that a new stream gives the peer. Until our SETTINGS are acknowledged the peer may count with
+    /// the initial one (RFC 9113, section 6.9.2).
+    fn stream_window(&self) -> u32 {
+        let ours = settings::stream_window(&self.limits);
+        if self.unacknowledged {
+            ours.max(settings::FIRST_WINDOW)
+        } else {
+            ours
+        }
+    }
+
+    /// Takes a stream out of the table: what its consumer holds does not count any more.
+    fn remove(&mut self, id: StreamId) {
+        if let Some(stream) = self.streams.remove(id) {
+            self.credit_connection(stream.recv_window.untaken());
+            if self.streams.is_empty() {
+                self.timers.idle = Some(self.timers.now);
+            }
+        }
+    }
+
+    /// Both messages are complete, and ours has left.
+    fn finish(&mut self, id: StreamId) {
+        self.remove(id);
+        self.events.push_back(Event::Finished { id });
+    }
+
+    /// Ends a stream before its time, and tells the peer unless it knows nothing of it.
+    fn cut(&mut self, id: StreamId, code: Code) {
+        let Some(stream) = self.streams.get_mut(id) else {
+            return;
+        };
+        let number = stream.number;
+        if stream.step(Step::SendReset) {
+            self.control.push(Control::RstStream { number, code });
+            self.streams.remember(number, By::Us);
+        }
+        self.remove(id);
+    }
+
+    /// The peer broke a rule on a stream: it ends, and the caller is told (RFC 9113, section 5.4.2). Streams that
+    /// a peer makes us reset count as those that it resets itself.
+    fn stream_error(&mut self, id: StreamId, why: Violation) -> Result<(), ConnectionError> {
+        self.count_reset()?;
+        self.cut(id, why.code());
+        self.events.push_back(Event::Reset {
+            id,
+            code: why.code(),
+            why: Some(why),
+        });
+        Ok(())
+    }
+
+    fn count_reset(&mut self) -> Result<(), ConnectionError> {
+        if !self.resets.draw(self.timers.now, self.limits.resets) {
+            return Err(Violation::TooManyResets.into());
+        }
+        Ok(())
+    }
+
+    /// Counts what is allowed, but serves nobody.
+    fn count_glitch(&mut self) -> Result<(), ConnectionError> {
+        if !self.glitches.draw(self.timers.now, self.limits.glitches) {
+            return Err(Violation::TooManyGlitches.into());
+        }
+        Ok(())
+    }
+
+    /// Octets have left the session, or will never leave it: the connection's credit for them.
+    fn credit_connection(&mut self, octets: u32) {
+        if self.recv_window.take(octets) && !self.crediting {
+            self.crediting = true;
+            self.control.push(Control::ConnectionCredit);
+        }
+    }
+
+    /// Octets of a stream are taken: its credit, and the connection's.
+    fn credit_stream(&mut self, id: StreamId, octets: u32) {
+        let Some(stream) = self.streams.get_mut(id) else {
+            return;
+        };
+        let octets = octets.min(stream.recv_window.untaken());
+        let due = stream.recv_window.take(octets);
+        if due && !stream.crediting && !stream.state.heard_all() {
+            stream.crediting = true;
+            self.control.push(Control::StreamCredit(id));
+        }
+        self.credit_connection(octets);
+    }
+
+    /// Gives the stream a turn, if it has something to send and room for it.
+    fn schedule(&mut self, id: StreamId) {
+        if let Some(stream) = self.streams.get_mut(id)
+            && stream.saying == Saying::Body
+            && !stream.deferred
+            && !stream.scheduled
+            && stream.send_window.room() > 0
+        {
+            stream.scheduled = true;
+            self.schedule.push_back(id);
+        }
+    }
+
+    /// The connection is over: last words, and nothing else.
+    fn end(&mut self, code: Code) {
+        self.streams.clear();
+        self.schedule = VecDeque::new();
+        self.events = VecDeque::new();
+        self.partial = Vec::new();
+        self.block = None;
+        self.question = None;
+        self.piece = None;
+        self.control.keep_preface();
+        let last = self.drain.last().unwrap_or(self.last_peer);
+        self.control.push(Control::GoAway { last, code });
+        self.drain.over();
+        self.timers.stop();
+    }
+
+    fn fail(&mut self, error: ConnectionError) -> ConnectionError {
+        self.end(error.code);
+        error
+    }
+
+    /// Whether there is a frame to send, or a question to ask.
+    fn has_output(&self) -> bool {
+        !self.control.is_empty()
+            || self.continuation.is_some()
+            || self.piece.is_some()
+            || (!self.schedule.is_empty() && self.send_window.room() > 0)
+    }
+}
+
+impl Streams for Session {
+    fn open(&mut self, head: Request, end: bool) -> Result<StreamId, UsageError> {
+        if self.role != Role::Client {
+            return Err(UsageError::WrongRole);
+        }
+        if !self.drain.opens() {
+            return Err(UsageError::ShuttingDown);
+        }
+        if self.capacity() == 0 {
+            return Err(UsageError::NoCapacity);
+        }
+        message::check_request(&head)?;
+        let announced = crate::syntax::content_length(&head.fields);
+        let announced = announced.map_err(|_| UsageError::BadField)?;
+        if end && announced.is_some_and(|octets| octets > 0) {
+            return Err(UsageError::LengthMismatch);
+        }
+        let window = self.stream_window();
+        let mut stream = Stream::idle(self.next, self.peer.window, window);
+        stream.saying = if end { Saying::Whole } else { Saying::Body };
+        stream.asked = Asked::by(head.method());
+        if stream.asked != Asked::Tunnel {
+            stream.to_say = announced;
+        }
+        let id = self.streams.insert(stream);
+        self.next += 2;
+        self.timers.idle = None;
+        self.control.push(Control::Head {
+            id,
+            head: Head::Request(head),
+            end,
+        });
+        self.schedule(id);
+        Ok(id)
+    }
+
+    fn respond(&mut self, id: StreamId, head: Response, end: bool) -> Result<(), UsageError> {
+        if self.role != Role::Server {
+            return Err(UsageError::WrongRole);
+        }
+        let stream = self.streams.get_mut(id).ok_or(UsageError::NoSuchStream)?;
+        if stream.saying != Saying::Head || (end && head.is_informational()) {
+            return Err(UsageError::HeadNotExpected);
+        }
+        match head.status {
+            101 => return Err(UsageError::NoUpgrade),
+            100..=999 => {}
+            _ => return Err(UsageError::BadField),
+        }
+        message::check_lines(&head.fields)?;
+        let announced = crate::syntax::content_length(&head.fields);
+        let announced = announced.map_err(|_| UsageError::BadField)?;
+        if !head.is_informational() {
+            let content = stream.asked.content_of(head.status, announced);
+            if end && content.is_some_and(|octets| octets > 0) {
+                return Err(UsageError::LengthMismatch);
+            }
+            stream.to_say = content;
+            stream.saying = if end { Saying::Whole } else { Saying::Body };
+        }
+        self.control.push(Control::Head {
+            id,
+            head: Head::Response(head),
+            end,
+        });
+        self.schedule(id);
+        Ok(())
+    }
+
+    fn supply(&mut self, id: StreamId, what: Supply) -> Result<(), UsageError> {
+        self.answer(id, what)
+    }
+
+    fn resume(&mut self, id: StreamId) {
+        if let Some(stream) = self.streams.get_mut(id) {
+            stream.deferred = false;
+            self.schedule(id);
+        }
+    }
+
+    fn taken(&mut self, id: StreamId, credit: usize) {
+        self.credit_stream(id, u32::try_from(credit).unwrap_or(u32::MAX));
+    }
+
+    fn discard(&mut self, id: StreamId) {
+        let Some(stream) = self.streams.get_mut(id) else {
+            return;
+        };
+        if stream.state.heard_all() {
+            return;
+        }
+        stream.discarding = true;
+        stream.pace = None;
+        let untaken = stream.recv_window.untaken();
+        let said_all = stream.state.said_all();
+        self.credit_stream(id, untaken);
+        if said_all {
+            self.cut_short(id);
+        }
+    }
+
+    fn reset(&mut self, id: StreamId, code: Code) {
+        self.cut(id, code);
+        self.events.retain(|event| stream_of(event) != Some(id));
+    }
+
+    /// Without effect: DATA of all streams leaves in turns.
+    fn set_priority(&mut self, _id: StreamId, _priority: Priority) {}
+
+    fn capacity(&self) -> usize {
+        if self.role != Role::Client || !self.drain.opens() || self.next > MAX_STREAM {
+            return 0;
+        }
+        (self.peer.streams as usize).saturating_sub(self.streams.len())
+    }
+
+    fn shutdown(&mut self, now: Instant, how: Shutdown) {
+        self.timers.now = now;
+        match how {
+            Shutdown::Graceful => self.begin_drain(),
+            Shutdown::Now(code) => {
+                if !self.drain.is_over() {
+                    self.end(code);
+                }
+            }
+        }
+    }
+
+    fn role(&self) -> Role {
+        self.role
+    }
+
+    fn open_streams(&self) -> usize {
+        self.streams.len()
+    }
+}
+
+impl crate::session::Session for Session {
+    fn recv<'b>(&mut self, now: Instant, input: &'b [u8]) -> Result<Received<'b>, ConnectionError> {
+        self.timers.now = now;
+        self.receive(input).map_err(|error| self.fail(error))
+    }
+
+    fn eof(&mut self, now: Instant, how: Eof) -> Result<(), ConnectionError> {
+        self.timers.now = now;
+        self.ended(how).map_err(|error| self.fail(error))
+    }
+
+    fn send(&mut self, now: Instant, out: &mut Gather) -> Output {
+        self.timers.now = now;
+        self.transmit(out)
+    }
+
+    fn poll(&mut self) -> Option<Event<'static>> {
+        self.events.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.timers.deadline(&self.limits)
+    }
+
+    fn expire(&mut self, now: Instant) -> Result<(), ConnectionError> {
+        self.timers.now = now;
+        self.time_out().map_err(|error| self.fail(error))
+    }
+
+    fn wants(&self) -> Wants {
+        Wants {
+            read: !self.drain.is_over(),
+            write: self.has_output(),
+            end: self
+                .drain
+                .finish(self.streams.is_empty() && self.events.is_empty()),
+        }
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("role", &self.role)
+            .field("streams", &self.streams.len())
+            .field("last_peer", &self.last_peer)
+            .field("send_window", &self.send_window)
+            .field("recv_window", &self.recv_window)
+            .field("drain", &self.drain)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The stream that an event is about.
+fn stream_of(event: &Event<'_>) -> Option<StreamId> {
+    match event {
+        Event::Request { id, .. }
+        | Event::Response { id, .. }
+        | Event::Data { id, .. }
+        | Event::End { id, .. }
+        | Event::Reset { id, .. }
+        | Event::Finished { id }
+        | Event::Priority { id, .. } => Some(*id),
+        Event::GoAway { .. } => None,
+    }
+}

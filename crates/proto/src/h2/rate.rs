@@ -1,0 +1,58 @@
+//! Token buckets: how often a peer may do what costs us more than it costs the peer.
+
+use crate::limits::Rate;
+use std::time::Instant;
+
+/// One bucket of a [`Rate`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bucket {
+    used: u32,
+    /// When `used` was last lowered: by whole tokens only, so that no fraction is lost.
+    at: Instant,
+}
+
+impl Bucket {
+    /// A full one.
+    pub(super) fn new(now: Instant) -> Self {
+        Self { used: 0, at: now }
+    }
+
+    /// Takes one token. Answers false when there was none left.
+    pub(super) fn draw(&mut self, now: Instant, rate: Rate) -> bool {
+        if self.used >= rate.burst {
+            self.refill(now, rate);
+        }
+        let left = self.used < rate.burst;
+        self.used = self.used.saturating_add(u32::from(left));
+        left
+    }
+
+    fn refill(&mut self, now: Instant, rate: Rate) {
+        let elapsed = now.saturating_duration_since(self.at).as_secs_f64();
+        let tokens = (elapsed * f64::from(rate.per_second)) as u32;
+        if tokens > 0 {
+            self.used = self.used.saturating_sub(tokens);
+            self.at = now;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_burst_passes_then_only_so_many_a_second() {
+        let rate = Rate {
+            burst: 3,
+            per_second: 2,
+        };
+        let start = Instant::now();
+        let mut bucket = Bucket::new(start);
+        let mut drawn = |now| (0..10).filter(|_| bucket.draw(now, rate)).count();
+        assert_eq!(drawn(start), 3);
+        assert_eq!(drawn(start + Duration::from_secs(1)), 2);
+        assert_eq!(drawn(start + Duration::from_secs(100)), 3);
+    }
+}

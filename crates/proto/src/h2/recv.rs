@@ -1,0 +1,617 @@
+//! What comes: which octets belong together, and what a frame means for this connection and its streams.
+//!
+//! ```text
+//!  Preface ─► Header ─┬─► Payload ─► a control frame, whole ─► Header
+//!  (server)           ├─► PadLength ─► Data ─► pieces of a body ─► Header
+//!                     └─► Skip ─► Header
+//! ```
+//!
+//! Input is never left for later. A header that is cut is kept in nine octets, a control frame that is cut in a
+//! vector that exists only then, and DATA is handed on as it comes.
+
+use super::block::Start;
+use super::control::Control;
+use super::frame::{self, Fault, Frame, HEADER_LEN, Header, Kind, Settings, flags};
+use super::store::By;
+use super::stream::{Hearing, State, Step};
+use super::{PREFACE, Session, drain, settings};
+use crate::error::{Code, ConnectionError, Violation};
+use crate::fields::Fields;
+use crate::session::{Event, Received, Role, StreamId};
+
+/// Where in the octets of the connection the next one stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reading {
+    /// In the client's preface, after this many of its octets.
+    Preface(usize),
+    /// In a frame's header.
+    Header {
+        octets: [u8; HEADER_LEN],
+        have: usize,
+    },
+    /// In a payload that is dealt with as a whole; `skip` octets follow that nobody reads.
+    Payload { header: Header, skip: usize },
+    /// Before the pad length of DATA.
+    PadLength(Header),
+    /// In DATA.
+    Data(Data),
+    /// In octets that nobody reads.
+    Skip(usize),
+}
+
+/// DATA under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Data {
+    /// Its stream; none when it is ignored.
+    id: Option<StreamId>,
+    /// Octets of content to come.
+    content: usize,
+    /// Octets of padding after them.
+    padding: usize,
+    end: bool,
+}
+
+/// The largest SETTINGS that is read: some 2 700 entries, where six have a meaning.
+const LARGEST_SETTINGS: usize = 1 << 14;
+
+const BETWEEN_FRAMES: Reading = Reading::Header {
+    octets: [0; HEADER_LEN],
+    have: 0,
+};
+
+impl Reading {
+    /// Before the first octet.
+    pub(super) fn start(role: Role) -> Self {
+        match role {
+            Role::Server => Reading::Preface(0),
+            Role::Client => BETWEEN_FRAMES,
+        }
+    }
+}
+
+/// What one step through the input came to.
+enum Progress<'b> {
+    Event(Event<'b>),
+    Again,
+    Dry,
+}
+
+/// What a stream number means at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    Open(StreamId),
+    Idle,
+    Closed(Option<By>),
+}
+
+impl Session {
+    pub(super) fn receive<'b>(&mut self, input: &'b [u8]) -> Result<Received<'b>, ConnectionError> {
+        let mut rest = input;
+        let event = loop {
+            if let Some(event) = self.events.pop_front() {
+                break Some(event);
+            }
+            if self.drain.is_over() {
+                rest = &[];
+                break None;
+            }
+            match self.advance(&mut rest)? {
+                Progress::Event(event) => break Some(event),
+                Progress::Again => {}
+                Progress::Dry => break None,
+            }
+        };
+        if event.is_none() && !self.drain.is_over() && self.is_within_unit() {
+            self.timers.unit.get_or_insert(self.timers.now);
+        }
+        Ok(Received {
+            consumed: input.len() - rest.len(),
+            event,
+        })
+    }
+
+    /// Whether a frame has begun and is not complete.
+    pub(super) fn is_within_frame(&self) -> bool {
+        !matches!(
+            self.reading,
+            Reading::Header { have: 0, .. } | Reading::Preface(0)
+        )
+    }
+
+    /// Whether something has begun that must be complete within the time for a head. A body has its own pace.
+    fn is_within_unit(&self) -> bool {
+        self.block.is_some()
+            || (self.is_within_frame() && !matches!(self.reading, Reading::Data(_)))
+    }
+
+    fn advance<'b>(&mut self, rest: &mut &'b [u8]) -> Result<Progress<'b>, ConnectionError> {
+        match self.reading {
+            Reading::Header { octets, have } => {
+                let header = if have == 0
+                    && let Some((whole, after)) = rest.split_first_chunk::<HEADER_LEN>()
+                {
+                    *rest = after;
+                    *whole
+                } else {
+                    let mut octets = octets;
+                    let place = octets.get_mut(have..).unwrap_or_default();
+                    let some = take(rest, place.len());
+                    if let Some(place) = place.get_mut(..some.len()) {
+                        place.copy_from_slice(some);
+                    }
+                    let have = have + some.len();
+                    if have < HEADER_LEN {
+                        self.reading = Reading::Header { octets, have };
+                        return Ok(Progress::Dry);
+                    }
+                    octets
+                };
+                self.reading = self.begin_frame(Header::parse(header))?;
+                Ok(Progress::Again)
+            }
+            Reading::Payload { header, skip } => {
+                let whole = header.len() - skip;
+                if self.partial.is_empty() && rest.len() >= whole {
+                    let payload = take(rest, whole);
+                    self.end_frame(skip);
+                    self.frame(header, payload)?;
+                    return Ok(Progress::Again);
+                }
+                let some = take(rest, whole - self.partial.len());
+                self.partial.extend_from_slice(some);
+                if self.partial.len() < whole {
+                    return Ok(Progress::Dry);
+                }
+                let payload = std::mem::take(&mut self.partial);
+                self.end_frame(skip);
+                self.frame(header, &payload)?;
+                Ok(Progress::Again)
+            }
+            Reading::PadLength(header) => {
+                let Some((pad, after)) = rest.split_first() else {
+                    return Ok(Progress::Dry);
+                };
+                *rest = after;
+                self.reading = self.begin_data(header, Some(*pad))?;
+                Ok(Progress::Again)
+            }
+            Reading::Data(data) => self.advance_data(data, rest),
+            Reading::Skip(left) => {
+                let left = left - take(rest, left).len();
+                if left > 0 {
+                    self.reading = Reading::Skip(left);
+                    return Ok(Progress::Dry);
+                }
+                self.end_frame(0);
+                Ok(Progress::Again)
+            }
+            Reading::Preface(have) => {
+                let wanted = PREFACE.get(have..).unwrap_or_default();
+                let some = take(rest, wanted.len());
+                if !wanted.starts_with(some) {
+                    return Err(Violation::Preface.into());
+                }
+                self.reading = if some.len() == wanted.len() {
+                    BETWEEN_FRAMES
+                } else {
+                    Reading::Preface(have + some.len())
+                };
+                Ok(if rest.is_empty() {
+                    Progress::Dry
+                } else {
+                    Progress::Again
+                })
+            }
+        }
+    }
+
+    /// What a header announces is complete, but for octets that nobody reads.
+    fn end_frame(&mut self, skip: usize) {
+        self.reading = if skip > 0 {
+            Reading::Skip(skip)
+        } else {
+            BETWEEN_FRAMES
+        };
+        if self.block.is_none() {
+            self.timers.unit = None;
+        }
+    }
+
+    /// Judges a frame by its header, and says how its payload is to be read.
+    fn begin_frame(&mut self, header: Header) -> Result<Reading, ConnectionError> {
+        if self.timers.preface.is_some()
+            && (header.kind != Kind::Settings || header.has(flags::ACK))
+        {
+            return Err(Violation::Preface.into());
+        }
+        match &self.block {
+            Some(block)
+                if header.kind != Kind::Continuation || header.stream != block.start.number =>
+            {
+                return Err(Violation::BlockInterrupted.into());
+            }
+            None if header.kind == Kind::Continuation => {
+                return Err(Violation::Continuation.into());
+            }
+            _ => {}
+        }
+        if self.control.answers() > self.limits.acknowledgements {
+            return Err(Violation::TooManyAcknowledgements.into());
+        }
+        match header.check(settings::frame_limit(&self.limits)) {
+            Ok(()) => {}
+            Err(Fault::Connection(why)) => return Err(why.into()),
+            Err(Fault::Stream(why)) => {
+                self.fault_on(header.stream, why)?;
+                return Ok(Reading::Skip(header.len()));
+            }
+        }
+        Ok(match header.kind {
+            Kind::Data if header.has(flags::PADDED) => Reading::PadLength(header),
+            Kind::Data => self.begin_data(header, None)?,
+            Kind::Unknown(_) => {
+                self.count_glitch()?;
+                Reading::Skip(header.len())
+            }
+            Kind::PushPromise => return Err(Violation::PushPromise.into()),
+            Kind::Headers | Kind::Continuation => {
+                self.check_block_size(header.len())?;
+                Reading::Payload { header, skip: 0 }
+            }
+            Kind::Settings if header.len() > LARGEST_SETTINGS => {
+                return Err(Violation::TooManyGlitches.into());
+            }
+            Kind::GoAway => Reading::Payload {
+                header,
+                skip: header.len().saturating_sub(8),
+            },
+            _ => Reading::Payload { header, skip: 0 },
+        })
+    }
+
+    /// A frame other than DATA is complete.
+    fn frame(&mut self, header: Header, payload: &[u8]) -> Result<(), ConnectionError> {
+        let number = header.stream;
+        match Frame::parse(header, payload) {
+            Err(Fault::Connection(why)) => Err(why.into()),
+            Err(Fault::Stream(why)) => self.fault_on(number, why),
+            Ok(Frame::Headers {
+                block,
+                priority,
+                end_headers,
+                end_stream,
+            }) => {
+                let depends_on_itself = priority.is_some_and(|priority| priority.on == number);
+                let start = Start {
+                    number,
+                    end: end_stream,
+                    fault: depends_on_itself.then_some(Violation::SelfDependency),
+                };
+                self.begin_block(start, block, end_headers)
+            }
+            Ok(Frame::Continuation { block, end_headers }) => {
+                self.continue_block(block, end_headers)
+            }
+            Ok(Frame::Priority(dependency)) => {
+                self.count_glitch()?;
+                if dependency.on == number {
+                    return self.fault_on(number, Violation::SelfDependency);
+                }
+                Ok(())
+            }
+            Ok(Frame::RstStream(code)) => self.reset_by_peer(number, code),
+            Ok(Frame::Settings(entries)) => self.take_settings(entries),
+            Ok(Frame::SettingsAck) => self.settings_agreed(),
+            Ok(Frame::Ping(octets)) => {
+                self.control.push(Control::PingAck(octets));
+                Ok(())
+            }
+            Ok(Frame::PingAck(octets)) => {
+                if octets == drain::PING {
+                    self.drain_answered();
+                    return Ok(());
+                }
+                self.count_glitch()
+            }
+            Ok(Frame::GoAway { last, code, .. }) => {
+                self.count_glitch()?;
+                self.refused_from(last, code);
+                Ok(())
+            }
+            Ok(Frame::WindowUpdate(increment)) => self.widen(number, increment),
+            // Judged by their headers already.
+            Ok(Frame::Data { .. } | Frame::PushPromise { .. } | Frame::Unknown { .. }) => Ok(()),
+        }
+    }
+
+    /// What this number means now (RFC 9113, section 5.1.1).
+    pub(super) fn standing(&self, number: u32) -> Standing {
+        if let Some(id) = self.streams.find(number) {
+            // A stream whose HEADERS have not left is idle to the peer.
+            let idle = |stream: &super::Stream| stream.state == State::Idle;
+            return if self.streams.get(id).is_some_and(idle) {
+                Standing::Idle
+            } else {
+                Standing::Open(id)
+            };
+        }
+        let odd = !number.is_multiple_of(2);
+        let idle = match (self.role, odd) {
+            (Role::Server, true) => number > self.last_peer,
+            (Role::Client, true) => number >= self.next,
+            // Nobody opens even ones here: a client refuses pushes.
+            (_, false) => true,
+        };
+        if idle {
+            Standing::Idle
+        } else {
+            Standing::Closed(self.streams.reset_by(number))
+        }
+    }
+
+    /// A frame broke a rule of its stream.
+    pub(super) fn fault_on(&mut self, number: u32, why: Violation) -> Result<(), ConnectionError> {
+        match self.standing(number) {
+            Standing::Open(id) => self.stream_error(id, why),
+            // RST_STREAM must not be sent for an idle stream.
+            Standing::Idle => Err(why.into()),
+            Standing::Closed(_) => self.count_glitch(),
+        }
+    }
+
+    /// HEADERS or DATA came for a closed stream (RFC 9113, section 5.1). Where this side has reset it, the peer
+    /// could not know; where the peer has, only the stream suffers.
+    pub(super) fn closed(&mut self, number: u32, by: Option<By>) -> Result<(), ConnectionError> {
+        match by {
+            Some(By::Us) => self.count_glitch(),
+            Some(By::Peer) => {
+                self.count_reset()?;
+                self.streams.remember(number, By::Us);
+                let code = Code::StreamClosed;
+                self.control.push(Control::RstStream { number, code });
+                Ok(())
+            }
+            None if (self.skipped.0..=self.skipped.1).contains(&number) => {
+                Err(Violation::StreamIdentifier.into())
+            }
+            None => Err(Violation::StreamClosed.into()),
+        }
+    }
+
+    /// The frame's octets count, whatever becomes of them (RFC 9113, section 6.9).
+    fn begin_data(&mut self, header: Header, pad: Option<u8>) -> Result<Reading, ConnectionError> {
+        let content = match frame::content_len(header.len(), pad) {
+            Ok(content) => content,
+            Err(Fault::Connection(why) | Fault::Stream(why)) => return Err(why.into()),
+        };
+        self.recv_window.receive(header.length)?;
+        let overhead = header.length - content as u32;
+        let end = header.has(flags::END_STREAM);
+        if content == 0 && !end {
+            self.count_glitch()?;
+        }
+        let id = self.admit_data(header, content)?;
+        match id {
+            // Nobody consumes padding: its credit goes back at once.
+            Some(id) => self.credit_stream(id, overhead),
+            None => self.credit_connection(overhead),
+        }
+        Ok(Reading::Data(Data {
+            id,
+            content,
+            padding: pad.map_or(0, usize::from),
+            end,
+        }))
+    }
+
+    /// Finds the stream that takes a DATA frame; none when it is ignored.
+    fn admit_data(
+        &mut self,
+        header: Header,
+        content: usize,
+    ) -> Result<Option<StreamId>, ConnectionError> {
+        let id = match self.standing(header.stream) {
+            Standing::Open(id) => id,
+            Standing::Idle => return Err(Violation::StreamState.into()),
+            Standing::Closed(by) => {
+                self.closed(header.stream, by)?;
+                return Ok(None);
+            }
+        };
+        let Some(stream) = self.streams.get_mut(id) else {
+            return Ok(None);
+        };
+        let fault = if !stream.step(Step::RecvData) {
+            Some(Violation::StreamClosed)
+        } else if stream.hearing == Hearing::Head {
+            Some(Violation::StreamState)
+        } else if !stream.hear(content) {
+            Some(Violation::ContentLengthMismatch)
+        } else {
+            stream.recv_window.receive(header.length).err()
+        };
+        match fault {
+            None => Ok(Some(id)),
+            Some(why) => {
+                self.stream_error(id, why)?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn advance_data<'b>(
+        &mut self,
+        mut data: Data,
+        rest: &mut &'b [u8],
+    ) -> Result<Progress<'b>, ConnectionError> {
+        let bytes = take(rest, data.content);
+        data.content -= bytes.len();
+        if data.content == 0 {
+            data.padding -= take(rest, data.padding).len();
+        }
+        // The stream may have been reset between two pieces.
+        let stream = data.id.and_then(|id| self.streams.get_mut(id));
+        let wanted = match stream {
+            None => {
+                data.id = None;
+                false
+            }
+            Some(stream) => {
+                if let Some(pace) = &mut stream.pace {
+                    let held = stream.recv_window.untaken() as usize > bytes.len();
+                    pace.hold(self.timers.now, held);
+                    pace.received(bytes.len());
+                }
+                !stream.discarding
+            }
+        };
+        let octets = bytes.len() as u32;
+        match data.id {
+            Some(id) if !wanted => self.credit_stream(id, octets),
+            Some(_) => {}
+            None => self.credit_connection(octets),
+        }
+        let complete = data.content == 0 && data.padding == 0;
+        if complete {
+            self.end_frame(0);
+            if let (Some(id), true) = (data.id, data.end) {
+                self.heard_all(id, None)?;
+            }
+        } else {
+            self.reading = Reading::Data(data);
+        }
+        Ok(match data.id {
+            Some(id) if wanted && !bytes.is_empty() => Progress::Event(Event::Data {
+                id,
+                bytes,
+                credit: bytes.len(),
+            }),
+            _ if complete => Progress::Again,
+            _ => Progress::Dry,
+        })
+    }
+
+    /// The peer's message is complete.
+    pub(super) fn heard_all(
+        &mut self,
+        id: StreamId,
+        trailers: Option<Fields>,
+    ) -> Result<(), ConnectionError> {
+        let Some(stream) = self.streams.get_mut(id) else {
+            return Ok(());
+        };
+        if !stream.heard_announced() {
+            return self.stream_error(id, Violation::ContentLengthMismatch);
+        }
+        stream.step(Step::RecvEnd);
+        stream.pace = None;
+        let (closed, told) = (stream.state == State::Closed, !stream.discarding);
+        if told {
+            self.events.push_back(Event::End { id, trailers });
+        }
+        if closed {
+            self.finish(id);
+        }
+        Ok(())
+    }
+
+    fn reset_by_peer(&mut self, number: u32, code: Code) -> Result<(), ConnectionError> {
+        match self.standing(number) {
+            Standing::Idle => Err(Violation::StreamState.into()),
+            Standing::Closed(_) => self.count_glitch(),
+            Standing::Open(id) => {
+                self.count_reset()?;
+                if let Some(stream) = self.streams.get_mut(id) {
+                    stream.step(Step::RecvReset);
+                }
+                self.streams.remember(number, By::Peer);
+                self.remove(id);
+                self.events.push_back(Event::Reset {
+                    id,
+                    code,
+                    why: None,
+                });
+                Ok(())
+            }
+        }
+    }
+
+    fn take_settings(&mut self, entries: Settings<'_>) -> Result<(), ConnectionError> {
+        let first = self.timers.preface.take().is_some();
+        let mut peer = self.peer;
+        if first {
+            peer.begin();
+        } else {
+            self.count_glitch()?;
+        }
+        let of = match self.role {
+            Role::Client => Role::Server,
+            Role::Server => Role::Client,
+        };
+        for (at, (identifier, value)) in entries.iter().enumerate() {
+            if at >= 8 {
+                self.count_glitch()?;
+            }
+            peer.apply(identifier, value, of)?;
+            // Every value counts, not only the last: the encoder has to own up to the smallest.
+            self.encoder.set_table_limit(peer.table);
+        }
+        let (from, to) = (self.peer.window, peer.window);
+        self.peer = peer;
+        if from != to {
+            for stream in self.streams.iter_mut() {
+                stream.send_window.shift(from, to)?;
+            }
+        }
+        if to > from {
+            let ids: Vec<_> = self.streams.ids().collect();
+            for id in ids {
+                self.schedule(id);
+            }
+        }
+        self.control.push(Control::SettingsAck);
+        Ok(())
+    }
+
+    /// Our SETTINGS hold from here on (RFC 9113, section 6.5.3).
+    fn settings_agreed(&mut self) -> Result<(), ConnectionError> {
+        if !self.unacknowledged || self.timers.settings.take().is_none() {
+            return self.count_glitch();
+        }
+        self.unacknowledged = false;
+        self.decoder.set_table_limit(self.limits.table);
+        let window = settings::stream_window(&self.limits);
+        for stream in self.streams.iter_mut() {
+            stream.recv_window.resize(window);
+        }
+        Ok(())
+    }
+
+    fn widen(&mut self, number: u32, increment: u32) -> Result<(), ConnectionError> {
+        if number == 0 {
+            self.send_window.grow(increment)?;
+            return Ok(());
+        }
+        match self.standing(number) {
+            Standing::Idle => Err(Violation::StreamState.into()),
+            Standing::Closed(_) => self.count_glitch(),
+            Standing::Open(id) => {
+                let Some(stream) = self.streams.get_mut(id) else {
+                    return Ok(());
+                };
+                if let Err(why) = stream.send_window.grow(increment) {
+                    return self.stream_error(id, why);
+                }
+                self.schedule(id);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Takes up to `most` octets from the front.
+fn take<'b>(rest: &mut &'b [u8], most: usize) -> &'b [u8] {
+    let (some, after) = rest.split_at_checked(most).unwrap_or((rest, &[]));
+    *rest = after;
+    some
+}

@@ -1,0 +1,346 @@
+//! What leaves: control frames and heads in their order, then DATA of the streams in turns.
+//!
+//! ```text
+//!  continuation ─► control ─► piece (the answer to a question) ─► schedule ─► Need ─► answer ─► piece
+//! ```
+
+use super::control::{Control, Head};
+use super::frame::{self, Frame, HEADER_LEN, Header, Kind, Settings, flags};
+use super::message;
+use super::stream::{Piece, Saying, State, Step};
+use super::{PREFACE, Session, settings};
+use crate::error::{Code, UsageError};
+use crate::fields::Field;
+use crate::session::{End, Gather, Output, Role, StreamId, Supply};
+use bytes::Bytes;
+use std::collections::VecDeque;
+
+impl Session {
+    pub(super) fn transmit(&mut self, out: &mut Gather) -> Output {
+        if out.room() == 0 && self.has_output() {
+            return Output::Full;
+        }
+        if self.continue_head(out) {
+            return Output::Frame;
+        }
+        while let Some(control) = self.control.pop() {
+            if self.write_control(control, out) {
+                return Output::Frame;
+            }
+        }
+        if let Some((id, piece)) = self.piece.take()
+            && self.write_data(id, piece, out)
+        {
+            return Output::Frame;
+        }
+        while self.send_window.room() > 0
+            && let Some(id) = self.schedule.front().copied()
+        {
+            let Some(stream) = self.streams.get_mut(id) else {
+                self.schedule.pop_front();
+                continue;
+            };
+            let most = stream.send_window.room();
+            if most == 0 {
+                stream.scheduled = false;
+                self.schedule.pop_front();
+                continue;
+            }
+            if let Some(piece) = stream.held.take() {
+                self.leave_schedule(id);
+                if self.write_data(id, *piece, out) {
+                    return Output::Frame;
+                }
+                continue;
+            }
+            let max = most
+                .min(self.send_window.room())
+                .min(self.peer.frame as usize);
+            self.question = Some((id, max));
+            return Output::Need { id, max };
+        }
+        if self.drain.has_eof() {
+            self.drop_stuck();
+        }
+        if self.streams.is_empty() {
+            self.rest();
+        }
+        Output::Idle
+    }
+
+    /// A session without streams holds next to nothing.
+    fn rest(&mut self) {
+        self.streams.clear();
+        self.schedule = VecDeque::new();
+        self.control.shrink();
+        if self.events.is_empty() {
+            self.events = VecDeque::new();
+        }
+    }
+
+    /// Takes the answer to the last question.
+    pub(super) fn answer(&mut self, id: StreamId, what: Supply) -> Result<(), UsageError> {
+        let stream = self.streams.get_mut(id).ok_or(UsageError::NoSuchStream)?;
+        let max = match self.question {
+            Some((asked, max)) if asked == id => max,
+            _ => return Err(UsageError::NotAsked),
+        };
+        match what {
+            Supply::Chunk(bytes, end) => {
+                if bytes.len() > max {
+                    return Err(UsageError::TooMuch);
+                }
+                let left = match stream.to_say {
+                    None => None,
+                    Some(left) => Some(
+                        left.checked_sub(bytes.len() as u64)
+                            .ok_or(UsageError::LengthMismatch)?,
+                    ),
+                };
+                let more = matches!(end, End::More);
+                if !more && left.is_some_and(|left| left > 0) {
+                    return Err(UsageError::LengthMismatch);
+                }
+                if let End::Trailers(trailers) = &end {
+                    message::check_lines(trailers)?;
+                }
+                stream.to_say = left;
+                if more && bytes.is_empty() {
+                    // Nothing, and no promise: as good as a deferral.
+                    stream.deferred = true;
+                } else {
+                    if !more {
+                        stream.saying = Saying::Whole;
+                    }
+                    self.piece = Some((id, Piece { bytes, end }));
+                }
+            }
+            Supply::Deferred => stream.deferred = true,
+            Supply::Fail(code) => {
+                self.cut(id, code);
+            }
+        }
+        self.question = None;
+        self.leave_schedule(id);
+        Ok(())
+    }
+
+    fn leave_schedule(&mut self, id: StreamId) {
+        if let Some(stream) = self.streams.get_mut(id) {
+            stream.scheduled = false;
+        }
+        if self.schedule.front() == Some(&id) {
+            self.schedule.pop_front();
+        } else {
+            self.schedule.retain(|other| *other != id);
+        }
+    }
+
+    /// Adds a DATA frame, as long as the windows allow now: the peer may have made them smaller since it was asked
+    /// for. What does not fit keeps its stream's place. Answers whether there was a frame.
+    fn write_data(&mut self, id: StreamId, piece: Piece, out: &mut Gather) -> bool {
+        let Some(stream) = self.streams.get_mut(id) else {
+            return false;
+        };
+        let room = stream
+            .send_window
+            .room()
+            .min(self.send_window.room())
+            .min(self.peer.frame as usize);
+        let Piece { mut bytes, mut end } = piece;
+        if bytes.len() > room {
+            let rest = Piece {
+                bytes: bytes.split_off(room),
+                end: std::mem::replace(&mut end, End::More),
+            };
+            stream.held = Some(Box::new(rest));
+            stream.saying = Saying::Body;
+        }
+        let written = !bytes.is_empty() || matches!(end, End::Last);
+        if written {
+            let last = matches!(end, End::Last);
+            stream.send_window.spend(bytes.len());
+            self.send_window.spend(bytes.len());
+            stream.step(Step::SendData);
+            write_data_frame(stream.number, bytes, last, out);
+        }
+        match end {
+            End::More => self.schedule(id),
+            End::Last => self.said_all(id),
+            End::Trailers(trailers) => self.control.push(Control::Head {
+                id,
+                head: Head::Trailers(trailers),
+                end: true,
+            }),
+        }
+        written
+    }
+
+    /// Our message is complete, and has left.
+    fn said_all(&mut self, id: StreamId) {
+        let Some(stream) = self.streams.get_mut(id) else {
+            return;
+        };
+        stream.saying = Saying::Whole;
+        stream.step(Step::SendEnd);
+        if stream.state == State::Closed {
+            self.finish(id);
+        } else if stream.discarding {
+            self.cut_short(id);
+        }
+    }
+
+    /// The rest of the peer's message is of no use: it may stop (RFC 9113, section 8.1).
+    pub(super) fn cut_short(&mut self, id: StreamId) {
+        let code = match self.role {
+            Role::Server => Code::NoError,
+            Role::Client => Code::Cancel,
+        };
+        self.cut(id, code);
+        self.events
+            .push_back(crate::session::Event::Finished { id });
+    }
+
+    /// Adds one control frame. Answers false where it has lost its point.
+    fn write_control(&mut self, control: Control, out: &mut Gather) -> bool {
+        let (stream, frame) = match control {
+            Control::Preface => {
+                if self.role == Role::Client {
+                    out.extend(PREFACE);
+                }
+                let payload = settings::announce(&self.limits, self.role);
+                self.timers.settings = Some(self.timers.now);
+                let frame = Frame::Settings(Settings::new(&payload));
+                out.append(|run| frame.write(0, run));
+                return true;
+            }
+            Control::SettingsAck => (0, Frame::SettingsAck),
+            Control::Ping(octets) => (0, Frame::Ping(octets)),
+            Control::PingAck(octets) => (0, Frame::PingAck(octets)),
+            Control::ConnectionCredit => {
+                self.crediting = false;
+                match self.recv_window.settle() {
+                    0 => return false,
+                    credit => (0, Frame::WindowUpdate(credit)),
+                }
+            }
+            Control::StreamCredit(id) => {
+                let Some(stream) = self.streams.get_mut(id) else {
+                    return false;
+                };
+                stream.crediting = false;
+                // A peer that has said everything needs no credit.
+                match stream.recv_window.settle() {
+                    credit if credit > 0 && !stream.state.heard_all() => {
+                        (stream.number, Frame::WindowUpdate(credit))
+                    }
+                    _ => return false,
+                }
+            }
+            Control::Head { id, head, end } => return self.write_head(id, &head, end, out),
+            Control::Refusal { number, status } => {
+                let head = Head::Response(crate::head::Response::new(status));
+                self.write_block(number, &head, true, out);
+                return true;
+            }
+            Control::RstStream { number, code } => (number, Frame::RstStream(code)),
+            Control::GoAway { last, code } => {
+                let debug = &[];
+                (0, Frame::GoAway { last, code, debug })
+            }
+        };
+        out.append(|run| frame.write(stream, run));
+        true
+    }
+
+    fn write_head(&mut self, id: StreamId, head: &Head, end: bool, out: &mut Gather) -> bool {
+        let Some(stream) = self.streams.get_mut(id) else {
+            return false;
+        };
+        stream.step(Step::SendHeaders);
+        let number = stream.number;
+        self.write_block(number, head, end, out);
+        if end {
+            self.said_all(id);
+        }
+        true
+    }
+
+    /// Adds HEADERS; what is beyond the peer's largest frame waits to be its CONTINUATION.
+    fn write_block(&mut self, number: u32, head: &Head, end: bool, out: &mut Gather) {
+        let most = HEADER_LEN + self.peer.frame as usize;
+        let encoder = &mut self.encoder;
+        let rest = out.append(|run| {
+            let at = run.len();
+            run.extend_from_slice(&[0; HEADER_LEN]);
+            encoder.begin(run);
+            lines_of(head, |field| encoder.field(field, run));
+            let rest = (run.len() - at > most).then(|| run.split_off(at + most));
+            let end_stream = if end { flags::END_STREAM } else { 0 };
+            let end_headers = if rest.is_none() {
+                flags::END_HEADERS
+            } else {
+                0
+            };
+            frame::complete(run, at, Kind::Headers, end_stream | end_headers, number);
+            rest
+        });
+        self.continuation = rest.map(|rest| (number, rest));
+    }
+
+    /// Adds the next CONTINUATION, if a block is under way. Answers whether one was.
+    fn continue_head(&mut self, out: &mut Gather) -> bool {
+        let Some((number, mut block)) = self.continuation.take() else {
+            return false;
+        };
+        let most = self.peer.frame as usize;
+        let rest = (block.len() > most).then(|| block.split_off(most));
+        let frame = Frame::Continuation {
+            block: &block,
+            end_headers: rest.is_none(),
+        };
+        out.append(|run| frame.write(number, run));
+        self.continuation = rest.map(|rest| (number, rest));
+        true
+    }
+}
+
+fn write_data_frame(stream: u32, bytes: Bytes, last: bool, out: &mut Gather) {
+    let header = Header {
+        length: bytes.len() as u32,
+        kind: Kind::Data,
+        flags: if last { flags::END_STREAM } else { 0 },
+        stream,
+    };
+    out.extend(&header.octets());
+    out.push(bytes);
+}
+
+/// All lines of a head in the order of the wire: pseudo fields first.
+fn lines_of(head: &Head, mut line: impl FnMut(Field<'_>)) {
+    let mut pseudo = |name: &[u8], value: Option<&[u8]>| {
+        if let Some(value) = value {
+            line(Field {
+                name,
+                value,
+                never_index: false,
+            });
+        }
+    };
+    let fields = match head {
+        Head::Request(request) => {
+            pseudo(b":method", Some(request.method()));
+            pseudo(b":scheme", request.scheme());
+            pseudo(b":authority", request.authority());
+            pseudo(b":path", request.path());
+            &request.fields
+        }
+        Head::Response(response) => {
+            let digits = message::status_digits(response.status);
+            pseudo(b":status", Some(&digits));
+            &response.fields
+        }
+        Head::Trailers(trailers) => trailers,
+    };
+    fields.iter().for_each(line);
+}

@@ -1,0 +1,115 @@
+//! SETTINGS (RFC 9113, section 6.5): what this side announces, and what the peer has.
+
+use crate::error::Violation;
+use crate::limits::Limits;
+use crate::session::Role;
+
+/// The largest window (RFC 9113, section 6.9.1).
+pub(super) const MAX_WINDOW: u32 = 0x7fff_ffff;
+/// The windows before any SETTINGS (RFC 9113, section 6.9.2); the connection's never changes by SETTINGS.
+pub(super) const FIRST_WINDOW: u32 = 65_535;
+/// The largest payload before any SETTINGS, and the least that may be announced (RFC 9113, section 4.2).
+pub(super) const FIRST_FRAME: u32 = 1 << 14;
+const LARGEST_FRAME: u32 = (1 << 24) - 1;
+const FIRST_TABLE: u32 = 4096;
+
+const HEADER_TABLE_SIZE: u16 = 1;
+const ENABLE_PUSH: u16 = 2;
+const MAX_CONCURRENT_STREAMS: u16 = 3;
+const INITIAL_WINDOW_SIZE: u16 = 4;
+const MAX_FRAME_SIZE: u16 = 5;
+const MAX_HEADER_LIST_SIZE: u16 = 6;
+
+/// The largest payload that this side takes.
+pub(super) fn frame_limit(limits: &Limits) -> u32 {
+    limits.frame.clamp(FIRST_FRAME, LARGEST_FRAME)
+}
+
+/// The window of each stream for the peer.
+pub(super) fn stream_window(limits: &Limits) -> u32 {
+    limits.stream_window.min(MAX_WINDOW)
+}
+
+/// The window of the connection for the peer: never below a stream's, nor below the one it starts with.
+pub(super) fn connection_window(limits: &Limits) -> u32 {
+    limits
+        .connection_window
+        .clamp(FIRST_WINDOW, MAX_WINDOW)
+        .max(stream_window(limits))
+}
+
+/// The payload of our SETTINGS: every value that differs from the one that the peer assumes.
+pub(super) fn announce(limits: &Limits, role: Role) -> Vec<u8> {
+    let mut payload = Vec::with_capacity(36);
+    let mut entry = |identifier: u16, value: u32| {
+        payload.extend_from_slice(&identifier.to_be_bytes());
+        payload.extend_from_slice(&value.to_be_bytes());
+    };
+    if limits.table != FIRST_TABLE {
+        entry(HEADER_TABLE_SIZE, limits.table);
+    }
+    match role {
+        Role::Client => entry(ENABLE_PUSH, 0),
+        Role::Server => entry(MAX_CONCURRENT_STREAMS, limits.streams),
+    }
+    if stream_window(limits) != FIRST_WINDOW {
+        entry(INITIAL_WINDOW_SIZE, stream_window(limits));
+    }
+    if frame_limit(limits) != FIRST_FRAME {
+        entry(MAX_FRAME_SIZE, frame_limit(limits));
+    }
+    let head = u32::try_from(limits.head).unwrap_or(u32::MAX);
+    entry(MAX_HEADER_LIST_SIZE, head);
+    payload
+}
+
+/// What the peer has announced, or what holds until it does.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer {
+    /// The largest table that our encoder may use.
+    pub(super) table: u32,
+    /// How many streams we may have open.
+    pub(super) streams: u32,
+    /// The window that our streams start with.
+    pub(super) window: u32,
+    /// The largest payload that it takes.
+    pub(super) frame: u32,
+}
+
+impl Peer {
+    /// Before its SETTINGS have come. A client may open streams already then: 100, as the peer should allow at
+    /// least (RFC 9113, section 6.5.2).
+    pub(super) fn new() -> Self {
+        Self {
+            table: FIRST_TABLE,
+            streams: 100,
+            window: FIRST_WINDOW,
+            frame: FIRST_FRAME,
+        }
+    }
+
+    /// Its first SETTINGS have come: what they leave out has its initial value.
+    pub(super) fn begin(&mut self) {
+        self.streams = u32::MAX;
+    }
+
+    /// Takes one entry; unknown ones are ignored. `of` is the peer's role.
+    pub(super) fn apply(&mut self, identifier: u16, value: u32, of: Role) -> Result<(), Violation> {
+        match identifier {
+            HEADER_TABLE_SIZE => self.table = value,
+            // A server must not announce that it takes pushes (RFC 9113, section 6.5.2).
+            ENABLE_PUSH if value > 1 || (value == 1 && of == Role::Server) => {
+                return Err(Violation::Setting);
+            }
+            MAX_CONCURRENT_STREAMS => self.streams = value,
+            INITIAL_WINDOW_SIZE if value > MAX_WINDOW => return Err(Violation::SettingWindow),
+            INITIAL_WINDOW_SIZE => self.window = value,
+            MAX_FRAME_SIZE if !(FIRST_FRAME..=LARGEST_FRAME).contains(&value) => {
+                return Err(Violation::Setting);
+            }
+            MAX_FRAME_SIZE => self.frame = value,
+            _ => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,162 @@
+//! The streams of one connection: slots that a [`StreamId`] points into, an index by number for what comes from the
+//! wire, and a memory of those that ended before their time.
+
+use crate::h2::stream::Stream;
+use crate::session::StreamId;
+use std::collections::VecDeque;
+
+/// How many reset streams are remembered: frames for them may still be on their way (RFC 9113, section 5.1).
+const REMEMBERED: usize = 1024;
+
+/// All streams that are not closed.
+#[derive(Debug, Default)]
+pub(super) struct Store {
+    slots: Vec<Option<Stream>>,
+    free: Vec<u32>,
+    /// Number and slot, in rising order: a new stream has the highest number, so it goes to the end.
+    index: VecDeque<(u32, u32)>,
+    resets: VecDeque<(u32, By)>,
+}
+
+/// Who reset a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// This side: the peer did not know when it sent what comes now.
+    Us,
+    /// The peer: it knew.
+    Peer,
+}
+
+impl Store {
+    /// Takes a stream whose number is above that of all others.
+    pub(super) fn insert(&mut self, stream: Stream) -> StreamId {
+        let number = stream.number;
+        let slot = match self.free.pop() {
+            Some(slot) => slot,
+            None => {
+                self.slots.push(None);
+                (self.slots.len() - 1) as u32
+            }
+        };
+        if let Some(place) = self.slots.get_mut(slot as usize) {
+            *place = Some(stream);
+        }
+        self.index.push_back((number, slot));
+        StreamId::new(u64::from(number), slot)
+    }
+
+    /// The stream of a handle, if it is still the same one.
+    pub(super) fn get(&self, id: StreamId) -> Option<&Stream> {
+        let stream = self.slots.get(id.slot() as usize)?.as_ref()?;
+        (u64::from(stream.number) == id.number()).then_some(stream)
+    }
+
+    /// The stream of a handle, if it is still the same one.
+    pub(super) fn get_mut(&mut self, id: StreamId) -> Option<&mut Stream> {
+        let stream = self.slots.get_mut(id.slot() as usize)?.as_mut()?;
+        (u64::from(stream.number) == id.number()).then_some(stream)
+    }
+
+    /// The handle of the stream with this number.
+    pub(super) fn find(&self, number: u32) -> Option<StreamId> {
+        let slot = match self.index.back() {
+            Some((last, slot)) if *last == number => *slot,
+            _ => {
+                let at = self.position(number)?;
+                self.index.get(at)?.1
+            }
+        };
+        Some(StreamId::new(u64::from(number), slot))
+    }
+
+    /// Takes a stream out.
+    pub(super) fn remove(&mut self, id: StreamId) -> Option<Stream> {
+        let place = self.slots.get_mut(id.slot() as usize)?;
+        let stream = place.take_if(|stream| u64::from(stream.number) == id.number())?;
+        self.free.push(id.slot());
+        if let Some(at) = self.position(stream.number) {
+            self.index.remove(at);
+        }
+        Some(stream)
+    }
+
+    /// Remembers a stream that was reset, and by whom.
+    pub(super) fn remember(&mut self, number: u32, by: By) {
+        if self.resets.len() == REMEMBERED {
+            self.resets.pop_front();
+        }
+        self.resets.push_back((number, by));
+    }
+
+    /// Who reset this stream, if it was reset lately.
+    pub(super) fn reset_by(&self, number: u32) -> Option<By> {
+        self.resets
+            .iter()
+            .rev()
+            .find(|(reset, _)| *reset == number)
+            .map(|(_, by)| *by)
+    }
+
+    /// The handles of all streams, in the order of their numbers.
+    pub(super) fn ids(&self) -> impl Iterator<Item = StreamId> + '_ {
+        self.index
+            .iter()
+            .map(|(number, slot)| StreamId::new(u64::from(*number), *slot))
+    }
+
+    /// All streams.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
+        self.slots.iter_mut().flatten()
+    }
+
+    /// How many streams there are.
+    pub(super) fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether there is no stream.
+    pub(super) fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// Drops all streams.
+    pub(super) fn clear(&mut self) {
+        self.slots = Vec::new();
+        self.free = Vec::new();
+        self.index = VecDeque::new();
+    }
+
+    fn position(&self, number: u32) -> Option<usize> {
+        self.index
+            .binary_search_by_key(&number, |(number, _)| *number)
+            .ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handle_of_a_stream_that_is_gone_finds_nothing_in_its_old_slot() {
+        let mut store = Store::default();
+        let first = store.insert(Stream::idle(1, 0, 0));
+        let second = store.insert(Stream::idle(3, 0, 0));
+        assert!(store.remove(first).is_some() && store.remove(first).is_none());
+        let third = store.insert(Stream::idle(5, 0, 0));
+        assert_eq!(third.slot(), first.slot());
+        assert!(store.get(first).is_none() && store.find(1).is_none());
+        assert_eq!(store.find(3), Some(second));
+        assert_eq!(store.ids().collect::<Vec<_>>(), [second, third]);
+    }
+
+    #[test]
+    fn resets_are_forgotten_in_order() {
+        let mut store = Store::default();
+        for number in 0..=REMEMBERED as u32 {
+            store.remember(number, By::Us);
+        }
+        assert_eq!(store.reset_by(0), None);
+        assert_eq!(store.reset_by(1), Some(By::Us));
+    }
+}

@@ -1,0 +1,265 @@
+//! One stream: its state, its two messages and its windows (RFC 9113, section 5.1).
+
+use crate::h2::flow::{RecvWindow, SendWindow};
+use crate::session::{End, Pace};
+use bytes::Bytes;
+
+/// Where a stream stands. Pushed streams have two states more (reserved), which exist only where push does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Known by its number only.
+    Idle,
+    /// Both sides may send.
+    Open,
+    /// Our message is complete.
+    HalfClosedLocal,
+    /// The peer's message is complete.
+    HalfClosedRemote,
+    /// Over.
+    Closed,
+}
+
+/// What moves a stream. A frame with END_STREAM is two steps: the frame itself, then the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    SendHeaders,
+    SendData,
+    SendEnd,
+    SendReset,
+    RecvHeaders,
+    RecvData,
+    RecvEnd,
+    RecvReset,
+}
+
+impl State {
+    /// The state after a step; none where the step is not allowed.
+    ///
+    /// ```text
+    ///                 +--------+
+    ///                 |  idle  |
+    ///                 +--------+
+    ///                      │ send HEADERS / recv HEADERS
+    ///                      ▼
+    ///                 +--------+
+    ///        recv end |  open  | send end
+    ///      ┌──────────|        |──────────┐
+    ///      ▼          +--------+          ▼
+    /// +----------+         │         +----------+
+    /// |   half   |         │         |   half   |
+    /// |  closed  |         │ RST     |  closed  |
+    /// | (remote) |         │         | (local)  |
+    /// +----------+         │         +----------+
+    ///      │ send end/RST  ▼  recv end/RST │
+    ///      │          +--------+           │
+    ///      └─────────►| closed |◄──────────┘
+    ///                 +--------+
+    /// ```
+    pub(super) fn after(self, step: Step) -> Option<State> {
+        use State::{Closed, HalfClosedLocal, HalfClosedRemote, Idle, Open};
+        use Step::{
+            RecvData, RecvEnd, RecvHeaders, RecvReset, SendData, SendEnd, SendHeaders, SendReset,
+        };
+        Some(match (self, step) {
+            (Idle, SendHeaders | RecvHeaders) => Open,
+            (Open, SendHeaders | SendData | RecvHeaders | RecvData) => Open,
+            (Open, SendEnd) => HalfClosedLocal,
+            (Open, RecvEnd) => HalfClosedRemote,
+            (HalfClosedLocal, RecvHeaders | RecvData) => HalfClosedLocal,
+            (HalfClosedLocal, RecvEnd) => Closed,
+            (HalfClosedRemote, SendHeaders | SendData) => HalfClosedRemote,
+            (HalfClosedRemote, SendEnd) => Closed,
+            (Open | HalfClosedLocal | HalfClosedRemote, SendReset | RecvReset) => Closed,
+            // RST_STREAM may cross another one, or our own end, on its way.
+            (Closed, RecvReset) => Closed,
+            _ => return None,
+        })
+    }
+
+    /// Whether the peer's message is complete.
+    pub(super) fn heard_all(self) -> bool {
+        matches!(self, State::HalfClosedRemote | State::Closed)
+    }
+
+    /// Whether our message is complete and has left.
+    pub(super) fn said_all(self) -> bool {
+        matches!(self, State::HalfClosedLocal | State::Closed)
+    }
+}
+
+/// How far the peer's message has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hearing {
+    /// Client: the final head of the response has not come.
+    Head,
+    /// The body, or trailers.
+    Body,
+}
+
+/// How far the caller has given us our message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Saying {
+    /// Server: the final head has not been given.
+    Head,
+    /// The body: the stream is in the schedule, unless it waits for a window or for its caller.
+    Body,
+    /// All of it.
+    Whole,
+}
+
+/// What the request asked for that decides how the response is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Anything that has content in its answer.
+    Content,
+    /// HEAD: the answer has none, whatever its fields say.
+    HeadOnly,
+    /// CONNECT: after a 2xx the octets are a tunnel's.
+    Tunnel,
+}
+
+impl Asked {
+    /// What a request with this method asks for.
+    pub(super) fn by(method: &[u8]) -> Self {
+        match method {
+            b"HEAD" => Asked::HeadOnly,
+            b"CONNECT" => Asked::Tunnel,
+            _ => Asked::Content,
+        }
+    }
+
+    /// How much content the answer has, where that is known (RFC 9110, section 6.4.1).
+    pub(super) fn content_of(self, status: u16, announced: Option<u64>) -> Option<u64> {
+        match (self, status) {
+            (Asked::HeadOnly, _) | (_, 204 | 304) => Some(0),
+            (Asked::Tunnel, 200..=299) => None,
+            _ => announced,
+        }
+    }
+}
+
+/// A piece of a body that waits for a window, after the peer has made it smaller under our hands.
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub(super) bytes: Bytes,
+    pub(super) end: End,
+}
+
+/// A stream that is open, or half of it.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) number: u32,
+    pub(super) state: State,
+    pub(super) hearing: Hearing,
+    pub(super) saying: Saying,
+    pub(super) asked: Asked,
+    /// Octets of content that are still to come, where content-length announced them.
+    pub(super) to_hear: Option<u64>,
+    /// Octets of content that the caller still owes, where its content-length announced them.
+    pub(super) to_say: Option<u64>,
+    pub(super) send_window: SendWindow,
+    pub(super) recv_window: RecvWindow,
+    /// The caller does not want the rest of the peer's body.
+    pub(super) discarding: bool,
+    /// The caller has nothing to supply until it says so.
+    pub(super) deferred: bool,
+    /// It is in the queue of those that may send DATA.
+    pub(super) scheduled: bool,
+    /// A WINDOW_UPDATE for it is queued.
+    pub(super) crediting: bool,
+    /// How fast its body comes, where that is measured.
+    pub(super) pace: Option<Pace>,
+    pub(super) held: Option<Box<Piece>>,
+}
+
+impl Stream {
+    /// A stream in the state before its first HEADERS.
+    pub(super) fn idle(number: u32, send_window: u32, recv_window: u32) -> Self {
+        Self {
+            number,
+            state: State::Idle,
+            hearing: Hearing::Head,
+            saying: Saying::Head,
+            asked: Asked::Content,
+            to_hear: None,
+            to_say: None,
+            send_window: SendWindow::new(send_window),
+            recv_window: RecvWindow::new(recv_window),
+            discarding: false,
+            deferred: false,
+            scheduled: false,
+            crediting: false,
+            pace: None,
+            held: None,
+        }
+    }
+
+    /// Takes a step; answers false, and stays, where it is not allowed.
+    pub(super) fn step(&mut self, step: Step) -> bool {
+        match self.state.after(step) {
+            Some(state) => {
+                self.state = state;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Counts content against the announced length (RFC 9113, section 8.1.1). Answers false where it is too much.
+    pub(super) fn hear(&mut self, octets: usize) -> bool {
+        match &mut self.to_hear {
+            None => true,
+            Some(left) => match left.checked_sub(octets as u64) {
+                Some(less) => {
+                    *left = less;
+                    true
+                }
+                None => false,
+            },
+        }
+    }
+
+    /// Whether as much content came as was announced.
+    pub(super) fn heard_announced(&self) -> bool {
+        matches!(self.to_hear, None | Some(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The whole table, a line for each state and step, as `states.txt` keeps it for review.
+    #[test]
+    fn the_transition_table_is_the_one_that_was_reviewed() {
+        use std::fmt::Write as _;
+        let states = [
+            State::Idle,
+            State::Open,
+            State::HalfClosedLocal,
+            State::HalfClosedRemote,
+            State::Closed,
+        ];
+        let steps = [
+            Step::SendHeaders,
+            Step::SendData,
+            Step::SendEnd,
+            Step::SendReset,
+            Step::RecvHeaders,
+            Step::RecvData,
+            Step::RecvEnd,
+            Step::RecvReset,
+        ];
+        let mut table = String::new();
+        for state in states {
+            for step in steps {
+                let after = match state.after(step) {
+                    Some(after) => format!("{after:?}"),
+                    None => "-".into(),
+                };
+                writeln!(table, "{state:?} {step:?} {after}").unwrap();
+            }
+        }
+        assert_eq!(table, include_str!("states.txt"), "\n{table}");
+    }
+}
