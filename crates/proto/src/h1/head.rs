@@ -209,5 +209,9 @@ fn names_a_version(octets: &[u8]) -> bool {
             if major.is_ascii_digit() && minor.is_ascii_digit())
     };
     let mut words = line.split(|octet| *octet == b' ');
-    words.next().is_some_and(is_version) || words.next_back().is_some_and(is_version)
+    match (words.next(), words.next(), words.next(), words.next()) {
+        (Some(first), ..) if is_version(first) => true,
+        (Some(_), Some(target), Some(third), None) => !target.is_empty() && is_version(third),
+        _ => false,
+    }
 }

@@ -98,6 +98,9 @@ impl Scan {
                 if *first != b'\n' {
                     return Err(Violation::BareLineEnd);
                 }
+                if self.octets >= limits.head {
+                    return Err(Violation::HeadTooLarge);
+                }
                 at += 1;
                 match self.line_end() {
                     None => {}

@@ -94,9 +94,8 @@ impl Session {
     /// none.
     pub(super) fn last_words(&mut self, why: Option<Violation>) {
         let Some(exchange) = &mut self.exchange else {
-            if let (Input::Head(scan), Some(why)) = (&self.input, why)
-                && scan.has_begun()
-            {
+            // Without an exchange only a head can have gone wrong; what is left of a body was answered before.
+            if let (Input::Head(_), Some(why)) = (&self.input, why) {
                 write::refusal(&mut self.ahead, why, false);
             }
             return;
