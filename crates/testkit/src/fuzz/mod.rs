@@ -4,9 +4,11 @@
 //! To add a target: a function here, a line in [`TARGETS`], a file in `fuzz/fuzz_targets/` with its `[[bin]]`, and
 //! a few small inputs in `fuzz/corpus/<target>/`.
 
+mod h1;
 mod hpack;
 mod script;
 
+pub use h1::{h1_client, h1_server};
 pub use hpack::{hpack_decode, hpack_roundtrip};
 pub use script::Script;
 
@@ -15,6 +17,8 @@ pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its binary and its corpus.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("h1_client", h1_client),
+    ("h1_server", h1_server),
     ("hpack_decode", hpack_decode),
     ("hpack_roundtrip", hpack_roundtrip),
 ];
