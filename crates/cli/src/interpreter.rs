@@ -61,7 +61,9 @@ impl Search {
             return Ok(python);
         }
         self.on_path(OsStr::new("python3")).ok_or_else(|| {
-            Error::new("no Python is found: there is no python3 on PATH; give --python or --virtualenv")
+            Error::new(
+                "no Python is found: there is no python3 on PATH; give --python or --virtualenv",
+            )
         })
     }
 
@@ -122,10 +124,17 @@ pub fn check(python: &Path) -> Result<(), Error> {
         .stdin(Stdio::null())
         .output()
         .map_err(|error| Error::new(format!("{} cannot be run: {error}", python.display())))?;
-    let install = format!("install it with: {} -m pip install thalweg=={VERSION}", python.display());
+    let install = format!(
+        "install it with: {} -m pip install thalweg=={VERSION}",
+        python.display()
+    );
     if !answer.status.success() {
         let told = String::from_utf8_lossy(&answer.stderr);
-        let reason = told.trim_end().lines().next_back().unwrap_or("it says nothing");
+        let reason = told
+            .trim_end()
+            .lines()
+            .next_back()
+            .unwrap_or("it says nothing");
         return Err(Error::new(format!(
             "{} has no usable package thalweg ({reason}); {install}",
             python.display()
@@ -155,7 +164,10 @@ mod tests {
         fn new() -> Self {
             static NUMBER: AtomicUsize = AtomicUsize::new(0);
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-            let path = env::temp_dir().join(format!("thalweg-interpreter-{}-{number}", std::process::id()));
+            let path = env::temp_dir().join(format!(
+                "thalweg-interpreter-{}-{number}",
+                std::process::id()
+            ));
             fs::create_dir_all(&path).unwrap();
             Self(path)
         }
@@ -201,7 +213,13 @@ mod tests {
         search.program = Some(folder.0.join("elsewhere/thalweg"));
         assert_eq!(search.find().unwrap(), on_path);
         search.path = OsString::new();
-        assert!(search.find().unwrap_err().to_string().contains("no python3 on PATH"));
+        assert!(
+            search
+                .find()
+                .unwrap_err()
+                .to_string()
+                .contains("no python3 on PATH")
+        );
     }
 
     #[test]
@@ -211,20 +229,37 @@ mod tests {
         let plain = folder.0.join("plain");
         fs::write(&plain, "").unwrap();
         let path = folder.0.join("path").into_os_string();
-        for python in [plain, folder.0.join("absent"), "absent".into(), folder.0.clone()] {
+        for python in [
+            plain,
+            folder.0.join("absent"),
+            "absent".into(),
+            folder.0.clone(),
+        ] {
             let search = Search {
                 python: Some(python),
                 path: path.clone(),
                 ..Search::default()
             };
-            assert!(search.find().unwrap_err().to_string().starts_with("--python '"));
+            assert!(
+                search
+                    .find()
+                    .unwrap_err()
+                    .to_string()
+                    .starts_with("--python '")
+            );
         }
         let search = Search {
             active: Some(folder.0.join("gone")),
             path,
             ..Search::default()
         };
-        assert!(search.find().unwrap_err().to_string().starts_with("$VIRTUAL_ENV '"));
+        assert!(
+            search
+                .find()
+                .unwrap_err()
+                .to_string()
+                .starts_with("$VIRTUAL_ENV '")
+        );
     }
 
     #[test]
@@ -247,18 +282,29 @@ mod tests {
 
         let other = folder.program("other", "printf %s 0.0.9");
         let line = check(&other).unwrap_err().to_string();
-        assert!(line.contains(VERSION) && line.contains("thalweg 0.0.9"), "{line}");
+        assert!(
+            line.contains(VERSION) && line.contains("thalweg 0.0.9"),
+            "{line}"
+        );
 
         let none = folder.program(
             "none",
             "echo 'Traceback:' >&2; echo \"ModuleNotFoundError: No module named 'thalweg'\" >&2; exit 1",
         );
         let line = check(&none).unwrap_err().to_string();
-        assert!(line.contains("(ModuleNotFoundError: No module named 'thalweg')"), "{line}");
+        assert!(
+            line.contains("(ModuleNotFoundError: No module named 'thalweg')"),
+            "{line}"
+        );
         assert!(!line.contains('\n'));
 
         let broken = folder.0.join("broken");
         fs::write(&broken, "no program").unwrap();
-        assert!(check(&broken).unwrap_err().to_string().contains("cannot be run"));
+        assert!(
+            check(&broken)
+                .unwrap_err()
+                .to_string()
+                .contains("cannot be run")
+        );
     }
 }
