@@ -15,7 +15,7 @@ pub mod interpreter;
 mod log;
 mod plan;
 
-pub use plan::{Bound, Plan};
+pub use plan::Plan;
 
 use std::ffi::OsString;
 use std::fmt;

@@ -1,10 +1,12 @@
 //! What is to be served, once everything outside has been settled: addresses are bound, keys are read, privileges
 //! are dropped.
 
-use crate::Error;
+use crate::{Error, VERSION};
 use std::sync::Arc;
 use thalweg_gateway::AccessLog;
+use thalweg_net::handover::{self, Handed, Handover};
 use thalweg_net::listen::{self, ListenError, Listener, SocketAddress};
+use thalweg_net::privileges::Target;
 use thalweg_net::tls::{Identity, ServerTls};
 use thalweg_net::{Endpoint, Protocol, Security};
 use thalweg_options::{Address, Listen, LogTarget, Serve};
@@ -15,66 +17,82 @@ use thalweg_proto::limits::Limits;
 pub struct Plan {
     /// The options.
     pub serve: Serve,
-    /// A listener for each of `serve.listen`, in the same order.
-    pub bound: Vec<Bound>,
-}
-
-/// A listener, with what TLS on it needs.
-#[derive(Debug)]
-pub struct Bound {
-    /// The listener.
-    pub listener: Listener,
-    /// Certificate and key; none for plain HTTP.
-    pub identity: Option<Identity>,
+    /// A listener for each of `serve.listen`, in the same order, with what TLS on it needs.
+    pub listeners: Vec<Handed>,
 }
 
 impl Plan {
-    /// Binds all addresses, reads all keys, then drops privileges.
+    /// Takes what the `thalweg` program hands over to this process, if it does; else does it all here.
     ///
     /// # Errors
-    /// The first thing that cannot be done. Nothing of this process' rights is given up then.
-    pub fn prepare(serve: Serve) -> Result<Self, Error> {
-        let mut shared = Vec::new();
-        for address in &serve.shared_socket {
-            shared.push(Some(bind(address, "--shared-socket")?));
+    /// What is in the way.
+    pub(crate) fn prepare(serve: Serve) -> Result<Self, Error> {
+        match handover::take() {
+            Ok(None) => Self::from_scratch(serve),
+            Ok(Some(handover)) => Self::handed_over(serve, handover),
+            Err(error) => Err(Error::new(error.to_string())),
         }
-        let mut bound = Vec::new();
-        for listen in &serve.listen {
-            let listener = match listen.address {
-                // The parser has made sure that each is there, and referred to once.
-                Address::Shared(number) => shared
-                    .get_mut(number)
-                    .and_then(Option::take)
-                    .ok_or_else(|| {
-                        Error::usage(format!(
-                            "{} {}: no such shared socket",
-                            listen.option, listen.address
-                        ))
-                    })?,
-                _ => bind(&listen.address, listen.option)?,
-            };
-            bound.push((listen, listener));
-        }
-        let bound = bound
-            .into_iter()
+    }
+
+    /// Binds all addresses, reads all keys, then drops privileges.
+    fn from_scratch(serve: Serve) -> Result<Self, Error> {
+        let sockets = bind_all(&serve)?;
+        let listeners = serve
+            .listen
+            .iter()
+            .zip(sockets)
             .map(|(listen, listener)| {
-                Ok(Bound {
+                Ok(Handed {
                     listener,
                     identity: identity(listen)?,
                 })
             })
             .collect::<Result<_, Error>>()?;
-        Ok(Self { serve, bound })
+        drop_privileges(&serve)?;
+        Ok(Self { serve, listeners })
+    }
+
+    /// The listeners are bound, the privileges gone.
+    fn handed_over(serve: Serve, handover: Handover) -> Result<Self, Error> {
+        if handover.program != VERSION {
+            return Err(Error::new(format!(
+                "the program is thalweg {}, its Python package is thalweg {VERSION}: install the same version of both",
+                handover.program
+            )));
+        }
+        let tls = |listen: &Listen| listen.keys.is_some();
+        let same = serve.listen.iter().map(tls).eq(handover
+            .listeners
+            .iter()
+            .map(|handed| handed.identity.is_some()));
+        if !same {
+            return Err(Error::new(format!(
+                "{} was meant for another command line: it must be left alone",
+                handover::VARIABLE
+            )));
+        }
+        Ok(Self {
+            serve,
+            listeners: handover.listeners,
+        })
+    }
+
+    /// What the program that takes this one's place needs of it.
+    pub fn into_handover(self) -> Handover {
+        Handover {
+            program: VERSION.to_owned(),
+            listeners: self.listeners,
+        }
     }
 
     /// Says in the log what is served, before [`Plan::take_endpoints`].
     pub fn announce(&self) {
-        for (listen, bound) in self.serve.listen.iter().zip(&self.bound) {
-            let (scheme, protocols) = match bound.identity {
+        for (listen, handed) in self.serve.listen.iter().zip(&self.listeners) {
+            let (scheme, protocols) = match handed.identity {
                 Some(_) => ("https", "HTTP/2, HTTP/1.1"),
                 None => ("http", "HTTP/1.1, HTTP/2 by prior knowledge"),
             };
-            match bound.listener.local() {
+            match handed.listener.local() {
                 Ok(SocketAddress::Ip(address)) => {
                     tracing::info!("serving {scheme}://{address} ({protocols})");
                 }
@@ -96,7 +114,7 @@ impl Plan {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn take_endpoints(&mut self) -> Result<Vec<Endpoint>, Error> {
-        self.bound.drain(..).map(Bound::into_endpoint).collect()
+        self.listeners.drain(..).map(endpoint).collect()
     }
 
     /// How `thalweg_net::serve` serves it.
@@ -151,21 +169,44 @@ impl Plan {
     }
 }
 
-impl Bound {
-    fn into_endpoint(self) -> Result<Endpoint, Error> {
-        let security = match &self.identity {
-            None => Security::Plain,
-            Some(identity) => {
-                let tls = ServerTls::new(identity, &[Protocol::Http2, Protocol::Http1])
-                    .map_err(|error| Error::new(error.to_string()))?;
-                Security::Tls(tls)
-            }
-        };
-        Ok(Endpoint {
-            listener: self.listener,
-            security,
-        })
+fn endpoint(handed: Handed) -> Result<Endpoint, Error> {
+    let security = match &handed.identity {
+        None => Security::Plain,
+        Some(identity) => ServerTls::new(identity, &[Protocol::Http2, Protocol::Http1])
+            .map(Security::Tls)
+            .map_err(|error| Error::new(error.to_string()))?,
+    };
+    Ok(Endpoint {
+        listener: handed.listener,
+        security,
+    })
+}
+
+/// Binds every shared socket and every address, and answers the listeners of `serve.listen`.
+fn bind_all(serve: &Serve) -> Result<Vec<Listener>, Error> {
+    let mut shared = Vec::new();
+    for address in &serve.shared_socket {
+        shared.push(Some(bind(address, "--shared-socket")?));
     }
+    let mut listeners = Vec::new();
+    for listen in &serve.listen {
+        listeners.push(match listen.address {
+            // The parser made sure that it is there, and referred to once.
+            Address::Shared(number) => {
+                shared
+                    .get_mut(number)
+                    .and_then(Option::take)
+                    .ok_or_else(|| {
+                        Error::usage(format!(
+                            "{} {}: no such socket",
+                            listen.option, listen.address
+                        ))
+                    })?
+            }
+            _ => bind(&listen.address, listen.option)?,
+        });
+    }
+    Ok(listeners)
 }
 
 fn bind(address: &Address, option: &str) -> Result<Listener, Error> {
@@ -207,4 +248,19 @@ fn identity(listen: &Listen) -> Result<Option<Identity>, Error> {
             listen.option, listen.address
         ))),
     }
+}
+
+fn drop_privileges(serve: &Serve) -> Result<(), Error> {
+    let (user, group) = (serve.uid.as_deref(), serve.gid.as_deref());
+    if user.is_none() && group.is_none() {
+        return Ok(());
+    }
+    Target::resolve(user, group)
+        .and_then(|target| target.take_on())
+        .map_err(|error| {
+            let given = [("--uid", user), ("--gid", group)]
+                .into_iter()
+                .filter_map(|(option, value)| value.map(|value| format!("{option} {value}")));
+            Error::new(format!("{}: {error}", given.collect::<Vec<_>>().join(" ")))
+        })
 }
