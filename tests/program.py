@@ -129,6 +129,7 @@ class Program:
             self._await_ready(max(1, listeners))
         except BaseException:
             self._kill()
+            self._log.close()
             raise
 
     def __enter__(self) -> Self:
@@ -140,13 +141,15 @@ class Program:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None:
-            self.stop()
-        else:
+        try:
+            if kind is None:
+                self.stop()
+            else:
+                # Shown by pytest with the failure.
+                print(f"--- log of the program ---\n{self.log}")
+        finally:
             self._kill()
-            # Shown by pytest with the failure.
-            print(f"--- log of the program ---\n{self.log}")
-        self._log.close()
+            self._log.close()
 
     @property
     def pid(self) -> int:

@@ -217,7 +217,7 @@ def test_an_application_that_raises_on_import_is_told_of_with_its_own_traceback(
 def test_a_port_in_use_is_named() -> None:
     with closing(socket.create_server((HOST, 0))) as taken:
         port = taken.getsockname()[1]
-        line = refused(run("--http", ANY, "pages:app"), STATUS_ELSE)
+        line = refused(run("--http", f"{HOST}:{port}", "pages:app"), STATUS_ELSE)
     assert f"{HOST}:{port}" in line
     assert "in use" in line
 
