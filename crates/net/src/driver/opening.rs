@@ -7,7 +7,8 @@ use crate::worker::Scratch;
 use std::sync::Arc;
 use std::task::Context;
 use std::time::Instant;
-use thalweg_proto::h1;
+use thalweg_proto::h1::{self, Scheme};
+use thalweg_proto::h2;
 use thalweg_proto::limits::Limits;
 use thalweg_proto::session::Session;
 
@@ -124,9 +125,10 @@ fn sniff(octets: &[u8]) -> Option<Protocol> {
 
 /// The session of a connection's protocol.
 pub(super) fn session(peer: &Peer, limits: &Arc<Limits>, now: Instant) -> Box<dyn Session> {
-    let scheme = match peer.tls {
-        Some(_) => h1::Scheme::Https,
-        None => h1::Scheme::Http,
-    };
-    Box::new(h1::Session::server(Arc::clone(limits), scheme, now))
+    let limits = Arc::clone(limits);
+    match (peer.protocol, &peer.tls) {
+        (Protocol::Http2, _) => Box::new(h2::Session::server(limits, now)),
+        (Protocol::Http1, Some(_)) => Box::new(h1::Session::server(limits, Scheme::Https, now)),
+        (Protocol::Http1, None) => Box::new(h1::Session::server(limits, Scheme::Http, now)),
+    }
 }

@@ -91,21 +91,31 @@ impl RustlsEngine {
         (discard, over)
     }
 
-    /// After an error: the alert that tells the peer.
+    /// After an error: what was to be sent before, up to the alert that tells the peer. Asked for more than that,
+    /// rustls would judge the same input again.
     fn last_words(&mut self, input: &mut [u8], out: &mut Buffer) {
         while let UnbufferedStatus {
             state: Ok(ConnectionState::EncodeTlsData(mut data)),
             ..
         } = self.connection.process_tls_records(input)
         {
-            // An alert is far smaller than the room. One that cannot be encoded is not sent: the close says it.
-            if out
-                .append(HANDSHAKE_ROOM, |free| data.encode(free))
-                .is_err()
-            {
+            let before = out.octets().len();
+            // These messages are far smaller than the room. If one were not, closing would have to say it.
+            let encoded = out.append(HANDSHAKE_ROOM, |free| data.encode(free));
+            if encoded.is_err() || is_alert(&out.octets()[before..]) {
                 return;
             }
         }
+    }
+}
+
+/// Whether a record that we made is an alert: by its type or, where TLS 1.3 hides that, by its length, which no
+/// other record has (RFC 8446, sections 5.1, 5.2 and 6: level, description, type, and a tag of 16 or 8 octets).
+fn is_alert(record: &[u8]) -> bool {
+    match record {
+        [21, ..] => true,
+        [23, _, _, 0, length, ..] => *length <= 3 + 16,
+        _ => false,
     }
 }
 
