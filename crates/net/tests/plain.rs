@@ -258,6 +258,7 @@ fn connections_are_spread_over_the_workers() {
 
 /// No buffer belongs to an idle connection. Prints what one costs; the bound is generous.
 #[test]
+#[expect(clippy::print_stdout, reason = "the figure is what it is for")]
 fn a_thousand_idle_connections_hold_little_memory() {
     let server = Server::plain();
     let mut warm = server.connect();

@@ -9,7 +9,10 @@
 //! | `GET /late` | `late`, by a message from another thread |
 //! | `GET /never` | nothing |
 
-#![allow(unreachable_pub)]
+#![allow(unreachable_pub, dead_code)] // Every test program uses another part of it.
+
+pub mod certificate;
+pub mod h2_client;
 
 use bytes::Bytes;
 use std::cell::RefCell;
