@@ -10,6 +10,7 @@
 use crate::{Error, VERSION};
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use thalweg_options::Serve;
@@ -57,8 +58,8 @@ impl Search {
         if let Some(directory) = &self.active {
             return in_environment(directory, "$VIRTUAL_ENV");
         }
-        if let Some(python) = self.program.as_deref().and_then(beside) {
-            return Ok(python);
+        if let Some(directory) = self.program.as_deref().and_then(environment_of) {
+            return in_environment(directory, "this program's environment");
         }
         self.on_path(OsStr::new("python3")).ok_or_else(|| {
             Error::new(
@@ -95,18 +96,21 @@ fn in_environment(directory: &Path, asked_by: &str) -> Result<PathBuf, Error> {
         return Ok(python);
     }
     Err(Error::new(format!(
-        "{asked_by} '{}': there is no program {} that this user may run; make the environment with: \
-         python3 -m venv {0}",
+        "{asked_by} '{}': {} cannot be run; the environment is missing, or out of this user's reach",
         directory.display(),
         python.display(),
     )))
 }
 
-/// The interpreter of the virtual environment that has this program in its bin directory.
-fn beside(program: &Path) -> Option<PathBuf> {
-    let bin = program.parent()?;
-    let python = bin.join("python");
-    (bin.parent()?.join("pyvenv.cfg").is_file() && runnable(&python)).then_some(python)
+/// The virtual environment that has this program in its bin directory. One that this user may not look into counts:
+/// running in another one instead would be a surprise.
+fn environment_of(program: &Path) -> Option<&Path> {
+    let directory = program.parent()?.parent()?;
+    match std::fs::metadata(directory.join("pyvenv.cfg")) {
+        Ok(_) => Some(directory),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Some(directory),
+        Err(_) => None,
+    }
 }
 
 fn runnable(path: &Path) -> bool {
