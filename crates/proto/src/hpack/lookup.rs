@@ -64,16 +64,49 @@ pub(super) fn static_name(name: &[u8], hash: u64) -> Option<u32> {
     (*found == name).then_some(u32::from(index))
 }
 
+/// The same for the compiler: a name that the static table lacks does not compile.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+pub(super) const fn first_index(name: &[u8]) -> u32 {
+    let mut at = 0;
+    while !equal(STATIC[at].0, name) {
+        at += 1;
+    }
+    at as u32 + 1
+}
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn equal(a: &[u8], b: &[u8]) -> bool {
+    let mut at = 0;
+    while at < a.len() && at < b.len() && a[at] == b[at] {
+        at += 1;
+    }
+    at == a.len() && at == b.len()
+}
+
 /// The index of the line of the static table with this value and the name that `first` is the first line of.
 #[inline]
 pub(super) fn static_line(first: u32, value: &[u8]) -> Option<u32> {
-    let (name, _) = STATIC.get(first as usize - 1)?;
-    let at = STATIC
-        .get(first as usize - 1..)?
-        .iter()
-        .take_while(|line| line.0 == *name)
-        .position(|line| line.1 == value)?;
-    Some(first + at as u32)
+    let at = first as usize - 1;
+    let run = RUNS.get(at).copied()?;
+    let lines = STATIC.get(at..at + usize::from(run))?;
+    let after = lines.iter().position(|line| line.1 == value)?;
+    Some(first + after as u32)
+}
+
+/// How many lines from here on have the name that this one has.
+static RUNS: [u8; STATIC.len()] = runs();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn runs() -> [u8; STATIC.len()] {
+    let mut runs = [1; STATIC.len()];
+    let mut at = STATIC.len() - 1;
+    while at > 0 {
+        at -= 1;
+        if equal(STATIC[at].0, STATIC[at + 1].0) {
+            runs[at] = runs[at + 1] + 1;
+        }
+    }
+    runs
 }
 
 /// A perfect hash: the index of the first line with a name, where that name's hash says.
