@@ -200,23 +200,25 @@ pub(super) fn string(octets: &[u8], out: &mut Vec<u8>) -> bool {
 
 /// Appends the code of `octets`, padded with ones.
 fn encode(octets: &[u8], out: &mut Vec<u8>) {
-    let mut window = 0_u64;
-    let mut held = 0;
+    let mut window = 0_u64; // the bits that were not written yet, at the bottom
+    let mut room = 64; // how many more it takes
     for &octet in octets {
         let Code { code, bits } = code(octet);
-        window = window << bits | u64::from(code);
-        held += bits;
-        if held >= 32 {
-            held -= 32;
-            out.extend_from_slice(&((window >> held) as u32).to_be_bytes());
+        let code = u64::from(code);
+        if bits < room {
+            window = window << bits | code;
+            room -= bits;
+        } else {
+            let spill = bits - room;
+            out.extend_from_slice(&(window << room | code >> spill).to_be_bytes());
+            window = code;
+            room = 64 - spill;
         }
     }
-    while held >= 8 {
-        held -= 8;
-        out.push((window >> held) as u8);
-    }
+    let held = 64 - room;
     if held > 0 {
-        out.push((window << (8 - held)) as u8 | 0xff >> held);
+        out.extend_from_slice(&(window << room | u64::MAX >> held).to_be_bytes());
+        out.truncate(out.len() - room as usize / 8);
     }
 }
 

@@ -191,7 +191,8 @@ impl Chains {
 
     /// The oldest lines were evicted; so many are left.
     pub(super) fn evict_to(&mut self, len: u32) {
-        let evicted = self.links.len().saturating_sub(len as usize);
-        self.links.drain(..evicted);
+        while self.links.len() > len as usize {
+            self.links.pop_front();
+        }
     }
 }
