@@ -12,49 +12,63 @@
 use super::table::STATIC;
 use std::collections::VecDeque;
 
-/// A hash of a name: of its length, its first and its last eight octets.
+/// A hash of a name.
 #[inline]
 pub(super) const fn hash_name(name: &[u8]) -> u64 {
-    let (first, last) = match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
-        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
-        _ => match (name.first_chunk::<4>(), name.last_chunk::<4>()) {
-            (Some(first), Some(last)) => (
-                u32::from_le_bytes(*first) as u64,
-                u32::from_le_bytes(*last) as u64,
-            ),
-            _ => match *name {
-                [a] => (a as u64, 0),
-                [a, b] => (a as u64, b as u64),
-                [a, b, c] => (a as u64, (b as u64) << 8 | c as u64),
-                _ => (0, 0),
-            },
-        },
-    };
-    mix(mix(SEED + name.len() as u64, first), last)
+    hash(SEED, name)
+}
+
+/// A hash of a line, from that of its name.
+#[inline]
+pub(super) const fn hash_line(name: u64, value: &[u8]) -> u64 {
+    hash(name, value)
 }
 
 /// The first number that gives each name of the static table a slot of its own.
-const SEED: u64 = 336;
+const SEED: u64 = 763;
 
-/// A hash of a line, from that of its name.
-pub(super) fn hash_line(name: u64, value: &[u8]) -> u64 {
-    let mut hash = mix(name, value.len() as u64);
-    let mut rest = value;
-    while let Some((word, after)) = rest.split_first_chunk::<8>() {
-        hash = mix(hash, u64::from_le_bytes(*word));
+#[inline]
+const fn hash(seed: u64, octets: &[u8]) -> u64 {
+    let mut hash = seed ^ octets.len() as u64;
+    let mut rest = octets;
+    while rest.len() > 16
+        && let Some((words, after)) = rest.split_first_chunk::<16>()
+    {
+        let words = u128::from_le_bytes(*words);
+        hash = fold(words as u64 ^ hash, (words >> 64) as u64 ^ MIX);
         rest = after;
     }
-    if let Some(word) = value.last_chunk::<8>() {
-        mix(hash, u64::from_le_bytes(*word))
-    } else {
-        mix(hash, hash_name(rest))
+    let (first, last) = ends(rest);
+    fold(first ^ hash, last ^ MIX)
+}
+
+/// Up to sixteen octets as two numbers.
+#[inline]
+const fn ends(octets: &[u8]) -> (u64, u64) {
+    if let (Some(first), Some(last)) = (octets.first_chunk(), octets.last_chunk()) {
+        return (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
+    }
+    if let (Some(first), Some(last)) = (octets.first_chunk(), octets.last_chunk()) {
+        return (
+            u32::from_le_bytes(*first) as u64,
+            u32::from_le_bytes(*last) as u64,
+        );
+    }
+    match *octets {
+        [a] => (a as u64, 0),
+        [a, b] => (a as u64, b as u64),
+        [a, b, c] => (a as u64, (b as u64) << 8 | c as u64),
+        _ => (0, 0),
     }
 }
 
 #[inline]
-const fn mix(hash: u64, word: u64) -> u64 {
-    (hash.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+const fn fold(a: u64, b: u64) -> u64 {
+    let product = a as u128 * b as u128;
+    product as u64 ^ (product >> 64) as u64
 }
+
+const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The index of the first line of the static table with this name, whose hash is given.
 #[inline]
