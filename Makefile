@@ -30,7 +30,7 @@ SOURCES := Cargo.toml Cargo.lock $(shell find crates -path '*/tests' -prune -o -
 .DELETE_ON_ERROR:
 .PHONY: build run test check peers bench clean prerequisites FORCE
 
-build: target/release/thalweg $(VENV)/.wheel
+build: $(VENV)/.wheel
 
 prerequisites:
 	@PYTHON='$(PYTHON)' scripts/prerequisites.sh
@@ -41,8 +41,10 @@ target/release/thalweg: $(SOURCES) | prerequisites
 	cargo build --release --locked --package thalweg-cli
 	@touch $@
 
-$(VENV)/.wheel: $(SOURCES) $(VENV)/.interpreter $(TOOLS)/python/.tools
+# The program takes the place of the wheel's script of the same name: it drops privileges before Python starts.
+$(VENV)/.wheel: target/release/thalweg $(VENV)/.interpreter $(TOOLS)/python/.tools
 	scripts/wheel.sh $(TOOLS)/python/bin/maturin $(VENV) --release
+	install target/release/thalweg $(VENV)/bin/thalweg
 	@touch $@
 
 # Changes only when PYTHON is another interpreter than the one that .venv was made with.

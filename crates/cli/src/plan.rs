@@ -264,3 +264,81 @@ fn drop_privileges(serve: &Serve) -> Result<(), Error> {
             Error::new(format!("{}: {error}", given.collect::<Vec<_>>().join(" ")))
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use thalweg_options::{Command, parse};
+
+    fn plan(arguments: &[&str]) -> Plan {
+        let Ok(Command::Serve(serve)) = parse(arguments.iter().map(Into::into)) else {
+            panic!("{arguments:?}");
+        };
+        Plan {
+            serve: *serve,
+            listeners: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_tables_defaults_are_those_of_the_crates() {
+        let (config, default) = (plan(&["app"]).net_config(), thalweg_net::Config::default());
+        assert_eq!(*config.limits, Limits::default());
+        assert_eq!(config.workers, default.workers);
+        assert_eq!(config.connections, default.connections);
+        assert_eq!(config.handshake_time, default.handshake_time);
+        assert_eq!(config.write_time, default.write_time);
+    }
+
+    #[test]
+    fn each_option_reaches_what_it_is_about() {
+        let plan = plan(&[
+            "app",
+            "--max-head=1k",
+            "--max-fields=8",
+            "--max-target=64",
+            "--max-streams=1",
+            "--stream-window=16k",
+            "--connection-window=64k",
+            "--head-timeout=1",
+            "--idle-timeout=2",
+            "--body-grace=3",
+            "--body-rate=4",
+            "--handshake-timeout=5",
+            "--write-timeout=6",
+            "--max-connections=7",
+            "--io-threads=8",
+        ]);
+        let config = plan.net_config();
+        let expected = Limits {
+            head: 1024,
+            fields: 8,
+            target: 64,
+            streams: 1,
+            stream_window: 16 << 10,
+            connection_window: 64 << 10,
+            head_time: Duration::from_secs(1),
+            idle_time: Duration::from_secs(2),
+            body_grace: Duration::from_secs(3),
+            body_rate: 4,
+            ..Limits::default()
+        };
+        assert_eq!(*config.limits, expected);
+        assert_eq!(config.handshake_time, Duration::from_secs(5));
+        assert_eq!(config.write_time, Duration::from_secs(6));
+        assert_eq!((config.connections, config.workers), (7, 8));
+    }
+
+    #[test]
+    fn an_access_log_that_cannot_be_opened_is_named() {
+        let line = plan(&["app", "--access-log", "/absent/folder/log"])
+            .gateway_config()
+            .unwrap_err()
+            .to_string();
+        assert!(
+            line.starts_with("--access-log '/absent/folder/log': cannot be opened: "),
+            "{line}"
+        );
+    }
+}
