@@ -70,7 +70,7 @@ pub(crate) struct Draft {
     pub(crate) serve: Serve,
     /// At most one of each kind.
     pub(crate) sources: Vec<Source>,
-    pub(crate) callable: Option<String>,
+    pub(crate) callable: String,
     pub(crate) information: Option<Information>,
 }
 
@@ -197,7 +197,9 @@ pub const TABLE: &[Row] = &[
                 .sources
                 .retain(|other| !matches!(other, Source::Module(_)));
             draft.sources.push(Source::Module(module));
-            draft.callable = callable.or(draft.callable.take());
+            if let Some(callable) = callable {
+                draft.callable = callable;
+            }
             Ok(())
         },
         ..EMPTY
@@ -220,10 +222,11 @@ pub const TABLE: &[Row] = &[
     Row {
         name: "callable",
         form: "NAME",
-        meaning: "its name there; application, or else app, if not given",
+        default: "application",
+        meaning: "its name there",
         group: Group::Application,
         set: |draft, value| {
-            draft.callable = Some(callable(value::text(value)?)?);
+            draft.callable = callable(value::text(value)?)?;
             Ok(())
         },
         ..EMPTY
@@ -565,9 +568,9 @@ pub(crate) fn module(text: &str) -> Result<(String, Option<String>), Allowed> {
         Some((module, name)) => (module, Some(callable(name)?)),
         None => (text, None),
     };
-    if !is_dotted_name(module) || module.ends_with(".py") {
+    if !is_dotted_name(module) {
         return Err(format!(
-            "a dotted name, as in package.module:callable; '{module}' is none (a file is given with --wsgi-file)"
+            "MODULE[:CALLABLE]; '{module}' is not the name of a module (a file is given with --wsgi-file)"
         )
         .into());
     }
@@ -598,7 +601,7 @@ impl Draft {
         let mut draft = Self {
             serve: Serve::unset(),
             sources: Vec::new(),
-            callable: None,
+            callable: String::new(),
             information: None,
         };
         for row in TABLE.iter().filter(|row| !row.default.is_empty()) {

@@ -24,12 +24,19 @@ use crate::syntax;
 pub(super) struct Facts {
     pub(super) version: Version,
     content_length: Option<u64>,
-    chunked: bool,
+    coding: Coding,
     close: bool,
     keep_alive: bool,
     upgrade_option: bool,
     upgrade: bool,
     expects_continue: bool,
+}
+
+/// What transfer-encoding says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Coding {
+    Absent,
+    Chunked,
 }
 
 /// Where the content of a message ends.
@@ -49,7 +56,7 @@ impl Facts {
         Self {
             version,
             content_length: None,
-            chunked: false,
+            coding: Coding::Absent,
             close: false,
             keep_alive: false,
             upgrade_option: false,
@@ -108,11 +115,11 @@ impl Facts {
     }
 
     fn length(&self) -> Result<Option<Length>, Violation> {
-        match (self.chunked, self.content_length) {
-            (true, Some(_)) => Err(Violation::LengthAndEncoding),
-            (true, None) if self.version == Version::Http10 => Err(Violation::Framing),
-            (true, None) => Ok(Some(Length::Chunked)),
-            (false, length) => Ok(length.map(Length::Exact)),
+        match (self.coding, self.content_length) {
+            (Coding::Chunked, Some(_)) => Err(Violation::LengthAndEncoding),
+            (Coding::Chunked, None) if self.version == Version::Http10 => Err(Violation::Framing),
+            (Coding::Chunked, None) => Ok(Some(Length::Chunked)),
+            (Coding::Absent, length) => Ok(length.map(Length::Exact)),
         }
     }
 
@@ -125,19 +132,24 @@ impl Facts {
     }
 
     fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), Violation> {
-        if self.chunked {
+        if self.coding == Coding::Chunked {
             return Err(Violation::Framing);
         }
-        let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
-        let chunked = list(value).filter(|coding| is_chunked(coding)).count();
-        if chunked != 1 || !list(value).last().is_some_and(is_chunked) {
-            return Err(Violation::Framing);
+        let mut codings = list(value).peekable();
+        while let Some(coding) = codings.next() {
+            let last = codings.peek().is_none();
+            match (coding.eq_ignore_ascii_case(b"chunked"), last) {
+                (true, true) => self.coding = Coding::Chunked,
+                (false, false) if ends_in_chunked(value) => {
+                    return Err(Violation::TransferEncoding);
+                }
+                _ => return Err(Violation::Framing),
+            }
         }
-        if list(value).count() > 1 {
-            return Err(Violation::TransferEncoding);
+        match self.coding {
+            Coding::Chunked => Ok(()),
+            Coding::Absent => Err(Violation::Framing),
         }
-        self.chunked = true;
-        Ok(())
     }
 
     fn connection(&mut self, value: &[u8]) {
@@ -158,7 +170,7 @@ impl Facts {
 }
 
 impl Length {
-    /// Whether there is no content.
+    /// How the end of the content is recognised when there is content.
     pub(super) fn is_none(self) -> bool {
         self == Length::Exact(0)
     }
@@ -167,4 +179,10 @@ impl Length {
 /// The members of a comma-separated list, without white space around them.
 fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|octet| *octet == b',').map(<[u8]>::trim_ascii)
+}
+
+fn ends_in_chunked(value: &[u8]) -> bool {
+    list(value)
+        .last()
+        .is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"))
 }

@@ -9,7 +9,7 @@
 //! ```
 
 use crate::error::Violation;
-use crate::h2::settings::MAX_WINDOW;
+use crate::h2::settings::{FIRST_FRAME, MAX_WINDOW};
 
 /// What this side may still send.
 #[derive(Clone, Copy, Debug)]
@@ -89,13 +89,16 @@ impl RecvWindow {
         Ok(())
     }
 
-    /// Octets have been taken, and the peer is owed as many. Answers whether that is worth a WINDOW_UPDATE: from
-    /// half a window on, so that a busy stream costs few of them.
+    /// Octets have been taken, and the peer is owed as many. Answers whether that is worth a WINDOW_UPDATE: where
+    /// it doubles what the peer may send, so that all that is taken at once costs one for half a window; and a
+    /// frame's worth at least, so that no consumer makes the peer send crumbs.
     pub(super) fn take(&mut self, octets: u32) -> bool {
         let taken = octets.min(self.untaken);
         self.untaken -= taken;
         self.owed += taken;
-        self.owed > 0 && self.owed >= self.size / 2
+        self.owed > 0
+            && i64::from(self.owed) >= self.left()
+            && self.owed >= FIRST_FRAME.min(self.size / 2)
     }
 
     /// What has come and is not taken.
@@ -143,7 +146,7 @@ mod tests {
         assert_eq!(window.receive(100), Ok(()));
         assert_eq!(window.receive(1), Err(Violation::WindowOverrun));
         assert!(!window.take(49), "not worth an update yet");
-        assert!(window.take(1));
+        assert!(window.take(1), "half of the window");
         assert_eq!(window.settle(), 50);
         assert_eq!(window.receive(50), Ok(()));
         assert_eq!(window.untaken(), 100);

@@ -1,4 +1,16 @@
 //! RFC 9113, section by section: a test for each requirement, named after it. Wire input is fed whole, octet by
-//! octet and at random splits.
+//! octet and at random splits ([`wire::serve`] and its kin do that).
 
+mod frames;
+mod limits;
 mod pair;
+mod s3_4_preface;
+mod s4_frames;
+mod s5_1_states;
+mod s6_1_data;
+mod s6_2_headers;
+mod s6_5_settings;
+mod s6_7_ping;
+mod s6_9_window;
+mod s8_1_messages;
+mod wire;

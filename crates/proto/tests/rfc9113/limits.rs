@@ -1,0 +1,269 @@
+//! Section 10.5: what a peer can make a session do is bounded.
+
+use crate::wire::{
+    GET, POST, Script, block, established, frames, open_requests, post_with, request, serve,
+    serve_within, server_after,
+};
+use std::time::Duration;
+use thalweg_proto::error::{Code, Violation};
+use thalweg_proto::h2::frame::{Frame, Kind};
+use thalweg_proto::hpack::Decoder;
+use thalweg_proto::limits::{Limits, Rate};
+use thalweg_proto::session::{Eof, Finish, Session as _, Streams};
+use thalweg_testkit::caller::Told;
+
+fn few(burst: u32) -> Rate {
+    Rate {
+        burst,
+        per_second: 0,
+    }
+}
+
+/// Section 10.5.1: "A server that receives a larger field block than it is willing to handle can send an HTTP 431".
+#[test]
+fn a_head_beyond_the_limits_is_answered_and_the_connection_goes_on() {
+    let limits = Limits {
+        head: 1000,
+        fields: 5,
+        target: 50,
+        ..Limits::default()
+    };
+    let long = "x".repeat(1000);
+    let path = format!("/{}", "x".repeat(50));
+    let large = post_with(&[("x", &long)]);
+    let many = post_with(&[("a", "1"); 6]);
+    let target = [GET[0], GET[1], (":path", &*path), GET[3]];
+    for (lines, why, status) in [
+        (&large[..], Violation::HeadTooLarge, "431"),
+        (&many, Violation::TooManyFields, "431"),
+        (&target, Violation::TargetTooLong, "414"),
+    ] {
+        for end in [true, false] {
+            let mut script = Script::client().head(1, lines, end);
+            if !end {
+                script = script.data(1, b"body", true);
+            }
+            let outcome = serve_within(limits.clone(), &script.head(3, GET, true));
+            assert_eq!(outcome.failure(), None, "{why}");
+            assert_eq!(outcome.faults(), [(1, why)]);
+            assert_eq!(outcome.requests(), [3]);
+            let heads = outcome.of_kind(Kind::Headers);
+            assert!(heads[0].ends_stream());
+            let Frame::Headers { block, .. } = heads[0].frame() else {
+                panic!("{heads:?}");
+            };
+            let mut told = Vec::new();
+            let collect = |field: thalweg_proto::fields::Field<'_>| {
+                told.push((field.name.to_vec(), field.value.to_vec()));
+            };
+            Decoder::new(4096).decode(block, 1000, collect).unwrap();
+            assert_eq!(told, [(b":status".to_vec(), status.into())]);
+            let resets = if end {
+                vec![]
+            } else {
+                vec![(1, Code::NoError)]
+            };
+            assert_eq!(outcome.resets(), resets);
+        }
+    }
+}
+
+#[test]
+fn a_response_or_trailers_beyond_the_limits_end_their_stream() {
+    let large = "x".repeat(70_000);
+    let (one, two) = large.split_at(40_000);
+    let lines = [(":status", "200"), ("a", one), ("b", two)];
+    let whole = block(&lines);
+    let mut script = Script::server().begin_block(1, &whole[..16_000], true);
+    for piece in whole[16_000..].chunks(16_000) {
+        script = script.continuation(1, piece, false);
+    }
+    let script = script.continuation(1, b"", true);
+    request(&["GET"], &script).assert_reset(1, Violation::HeadTooLarge, Code::EnhanceYourCalm);
+    let many = vec![("a", "1"); 101];
+    serve(&Script::client().head(1, POST, false).head(1, &many, true)).assert_reset(
+        1,
+        Violation::TooManyFields,
+        Code::EnhanceYourCalm,
+    );
+}
+
+/// CVE-2023-44487: streams opened and reset as fast as they can be.
+#[test]
+fn rapid_resets_end_the_connection() {
+    let limits = Limits {
+        resets: few(10),
+        ..Limits::default()
+    };
+    let mut script = Script::client();
+    for number in 0..11 {
+        script = script
+            .head(1 + 2 * number, GET, true)
+            .reset(1 + 2 * number, Code::Cancel);
+    }
+    serve_within(limits, &script).assert_failed(Violation::TooManyResets, Code::EnhanceYourCalm);
+}
+
+/// The same where the peer makes this side reset them (CVE-2025-8671), or refuse them.
+#[test]
+fn provoked_resets_count_as_resets() {
+    let limits = Limits {
+        resets: few(10),
+        ..Limits::default()
+    };
+    let mut provoked = Script::client();
+    let mut malformed = Script::client();
+    for number in 0..11 {
+        let stream = 1 + 2 * number;
+        provoked = provoked.head(stream, POST, false).credit(stream, 0);
+        malformed = malformed.head(stream, &GET[1..], true);
+    }
+    for script in [provoked, malformed] {
+        serve_within(limits.clone(), &script)
+            .assert_failed(Violation::TooManyResets, Code::EnhanceYourCalm);
+    }
+}
+
+#[test]
+fn frames_that_serve_nobody_end_the_connection_in_the_end() {
+    let limits = Limits {
+        glitches: few(10),
+        ..Limits::default()
+    };
+    let (mut priority, mut settings, mut unknown) =
+        (Script::client(), Script::client(), Script::client());
+    for _ in 0..11 {
+        priority = priority.priority(1, 3);
+        settings = settings.settings(&[(4, 1)]);
+        unknown = unknown.raw(Kind::Unknown(77), 0, 0, b"");
+    }
+    let entries = Script::client().settings(&[(77, 0); 30]);
+    for script in [priority, settings, unknown, entries] {
+        serve_within(limits.clone(), &script)
+            .assert_failed(Violation::TooManyGlitches, Code::EnhanceYourCalm);
+    }
+}
+
+/// A frame or a block that has begun must be complete in time.
+#[test]
+fn an_unfinished_head_ends_the_connection_in_time() {
+    let limits = Limits::default();
+    let begun = Script::default().begin_block(1, &block(GET), true);
+    let mut cut = Script::default().head(1, GET, true);
+    cut.0.truncate(cut.0.len() - 1);
+    for script in [begun, cut] {
+        let (mut server, now) = established(limits.clone(), &script);
+        server.feed(now + Duration::from_secs(29), b"");
+        assert_eq!(server.session.deadline(), Some(now + limits.head_time));
+        server.expire(now + limits.head_time);
+        assert_eq!(server.failure().unwrap().why, Violation::HeadTimeout);
+    }
+}
+
+/// Frames that are cut by every read are not late as long as each is completed.
+#[test]
+fn a_busy_connection_whose_reads_end_within_frames_is_not_late() {
+    let limits = Limits::default();
+    let (mut server, start) = established(limits, &Script::default().head(1, POST, false));
+    let data = Script::default().data(1, &[0; 16_000], false);
+    let mut octets = data.0.repeat(200);
+    octets.drain(..5);
+    server.feed(start, &data.0[..5]);
+    for (second, piece) in octets.chunks(data.0.len()).enumerate() {
+        let now = start + Duration::from_secs(second as u64);
+        server.feed(now, piece);
+        server.flush(now);
+        server.expire(now);
+        assert_eq!(server.failure(), None, "after {second} s");
+    }
+}
+
+/// Slow bodies: a minimum rate from the end of the grace on.
+#[test]
+fn a_body_that_comes_too_slowly_ends_its_stream() {
+    let limits = Limits::default();
+    let script = Script::default().head(1, POST, false).head(3, GET, true);
+    let (mut server, start) = established(limits.clone(), &script);
+    for second in 1..=13 {
+        let now = start + Duration::from_secs(second);
+        server.feed(now, &Script::default().data(1, b"x", false).0);
+        server.expire(now);
+    }
+    assert_eq!(server.failure(), None);
+    let resets: Vec<_> = server
+        .told
+        .iter()
+        .filter(|told| matches!(told, Told::Reset(..)))
+        .collect();
+    let id = open_requests(&server)[0];
+    let expected = Told::Reset(id, Code::EnhanceYourCalm, Some(Violation::BodyTooSlow));
+    assert_eq!(resets, [&expected]);
+    assert_eq!(server.session.open_streams(), 1);
+}
+
+/// While the consumer holds things up, the peer is not to blame.
+#[test]
+fn a_body_that_waits_for_its_consumer_is_not_slow() {
+    let script = Script::default().head(1, POST, false);
+    let (mut server, start) = established(Limits::default(), &script);
+    server.takes = false;
+    let now = start + Duration::from_secs(1);
+    server.feed(now, &Script::default().data(1, b"x", false).0);
+    for second in 2..100 {
+        server.expire(start + Duration::from_secs(second));
+    }
+    assert_eq!(server.session.open_streams(), 1);
+    // A client that waits for 100 Continue is not slow either.
+    let expecting = post_with(&[("expect", "100-continue")]);
+    let script = Script::default().head(1, &expecting, false);
+    let (mut server, start) = established(Limits::default(), &script);
+    for second in 2..100 {
+        server.expire(start + Duration::from_secs(second));
+    }
+    assert_eq!(server.session.open_streams(), 1);
+}
+
+#[test]
+fn the_end_of_the_octets_ends_what_is_incomplete_and_nothing_else() {
+    let script = Script::client().head(1, GET, true).head(3, POST, false);
+    let (mut server, now) = server_after(Limits::default(), &script);
+    server.eof(now, Eof::Clean);
+    assert_eq!(server.failure(), None);
+    let ids = open_requests(&server);
+    let lost = Told::Reset(ids[1], Code::Cancel, Some(Violation::Truncated));
+    assert_eq!(server.told.last(), Some(&lost));
+    assert_eq!(server.session.wants().end, Finish::No);
+    let head = thalweg_proto::head::Response::new(204);
+    server.session.respond(ids[0], head, true).unwrap();
+    assert!(frames(&server.flush(now)).last().unwrap().ends_stream());
+    assert_eq!(server.session.wants().end, Finish::Now);
+}
+
+#[test]
+fn octets_that_end_within_a_frame_or_are_cut_off_are_an_error() {
+    let mut cut = Script::client();
+    cut.0.pop();
+    let (mut server, now) = server_after(Limits::default(), &cut);
+    server.eof(now, Eof::Clean);
+    assert_eq!(server.failure().unwrap().why, Violation::Truncated);
+    let (mut server, now) = server_after(Limits::default(), &Script::client().head(1, GET, true));
+    server.eof(now, Eof::Truncated);
+    assert_eq!(server.failure().unwrap().why, Violation::Truncated);
+    let (mut server, now) = server_after(Limits::default(), &Script::client());
+    server.eof(now, Eof::Truncated);
+    assert_eq!(server.failure(), None, "nothing was lost");
+}
+
+#[test]
+fn an_answer_that_waits_for_a_window_after_the_end_is_given_up() {
+    let (mut server, now) = server_after(Limits::default(), &Script::client().head(1, GET, true));
+    let id = open_requests(&server)[0];
+    let head = thalweg_proto::head::Response::new(200);
+    server.session.respond(id, head, false).unwrap();
+    server.say(id, vec![0; 100_000], true);
+    server.eof(now, Eof::Clean);
+    server.flush(now);
+    let lost = Told::Reset(id, Code::Cancel, Some(Violation::Truncated));
+    assert_eq!(server.told.last(), Some(&lost));
+    assert_eq!(server.session.wants().end, Finish::Now);
+}

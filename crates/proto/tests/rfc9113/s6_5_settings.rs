@@ -1,0 +1,251 @@
+//! Section 6.5: SETTINGS.
+
+use crate::wire::{
+    GET, POST, Script, a_request, frames, octets, open_requests, request, serve, serve_between,
+    server_after,
+};
+use std::time::{Duration, Instant};
+use thalweg_proto::error::{Code, Violation};
+use thalweg_proto::h2::Session;
+use thalweg_proto::h2::frame::{Frame, Kind, flags};
+use thalweg_proto::head::Response;
+use thalweg_proto::limits::Limits;
+use thalweg_proto::session::Streams;
+use thalweg_testkit::caller::Caller;
+
+/// "SETTINGS frames always apply to a connection, never a single stream."
+#[test]
+fn settings_on_a_stream_end_the_connection() {
+    serve(&Script::client().raw(Kind::Settings, 0, 1, b""))
+        .assert_failed(Violation::FrameStream, Code::Protocol);
+}
+
+/// "Receipt of a SETTINGS frame with the ACK flag set and a length field value other than 0 MUST be treated as a
+/// connection error of type FRAME_SIZE_ERROR"; so a length that is no multiple of 6.
+#[test]
+fn settings_of_a_wrong_size_end_the_connection() {
+    for (flags, size) in [(flags::ACK, 6), (flags::ACK, 1), (0, 1), (0, 7)] {
+        let script = Script::client().raw(Kind::Settings, flags, 0, &vec![0; size]);
+        serve(&script).assert_failed(Violation::FrameSize, Code::FrameSize);
+    }
+}
+
+/// Section 6.5.2: the values that are out of range, and what each is.
+#[test]
+fn values_out_of_range_end_the_connection() {
+    for (identifier, value, why, code) in [
+        (2, 2, Violation::Setting, Code::Protocol),
+        (4, 0x8000_0000, Violation::SettingWindow, Code::FlowControl),
+        (5, 16_383, Violation::Setting, Code::Protocol),
+        (5, 16_777_216, Violation::Setting, Code::Protocol),
+    ] {
+        let script = Script::client().settings(&[(identifier, value)]);
+        serve(&script).assert_failed(why, code);
+    }
+    // A server that says it takes pushes.
+    request(&["GET"], &Script::default().settings(&[(2, 1)]))
+        .assert_failed(Violation::Setting, Code::Protocol);
+}
+
+#[test]
+fn values_at_the_ends_of_their_ranges_are_taken() {
+    let script = Script::client().settings(&[
+        (1, 0),
+        (1, u32::MAX),
+        (2, 0),
+        (2, 1),
+        (3, 0),
+        (4, 0x7fff_ffff),
+        (5, 16_384),
+        (5, 16_777_215),
+        (6, 0),
+    ]);
+    assert_eq!(serve(&script).failure(), None);
+}
+
+/// "An endpoint that receives a SETTINGS frame with any unknown or unsupported identifier MUST ignore that setting."
+#[test]
+fn unknown_settings_are_ignored() {
+    let script = Script::client().settings(&[(0, 1), (7, 2), (0xffff, u32::MAX)]);
+    assert_eq!(serve(&script).failure(), None);
+}
+
+/// Section 6.5.3: each SETTINGS is acknowledged, an acknowledgement is not.
+#[test]
+fn every_settings_frame_is_acknowledged_once() {
+    let outcome = serve(
+        &Script::client()
+            .settings(&[(3, 9)])
+            .ack()
+            .head(1, GET, true),
+    );
+    let acks = outcome
+        .of_kind(Kind::Settings)
+        .iter()
+        .filter(|sent| sent.header.has(flags::ACK))
+        .count();
+    assert_eq!(acks, 2);
+}
+
+/// Section 6.5.3: "If the sender of a SETTINGS frame does not receive an acknowledgment within a reasonable amount of
+/// time, it MAY issue a connection error of type SETTINGS_TIMEOUT."
+#[test]
+fn settings_that_are_not_acknowledged_in_time_end_the_connection() {
+    let limits = Limits::default();
+    let (mut server, now) = server_after(limits.clone(), &Script::client());
+    server.flush(now);
+    server.expire(now + limits.head_time - Duration::from_millis(1));
+    assert_eq!(server.failure(), None);
+    server.expire(now + limits.head_time);
+    let failure = server.failure().unwrap();
+    assert_eq!(failure.why, Violation::SettingsTimeout);
+    assert_eq!(failure.code, Code::SettingsTimeout);
+
+    let (mut server, now) = server_after(limits.clone(), &Script::client());
+    server.flush(now);
+    server.feed(now, &Script::default().ack().0);
+    server.expire(now + limits.head_time);
+    assert_eq!(server.failure(), None);
+}
+
+/// A response of many octets, its DATA frames as sent so far.
+fn answer(script: &Script, more: &[&Script]) -> Vec<(u32, usize)> {
+    let mut scripts = vec![script];
+    scripts.extend(more);
+    let outcome = serve_between(&scripts, |caller, _| {
+        for id in open_requests(caller) {
+            if caller
+                .session
+                .respond(id, Response::new(200), false)
+                .is_ok()
+            {
+                caller.say(id, octets(200_000), true);
+            }
+        }
+    });
+    assert_eq!(outcome.failure(), None);
+    outcome
+        .of_kind(Kind::Data)
+        .iter()
+        .map(|sent| (sent.header.stream, sent.payload.len()))
+        .collect()
+}
+
+fn sum(frames: &[(u32, usize)]) -> usize {
+    frames.iter().map(|(_, len)| len).sum()
+}
+
+/// Section 6.9.2: SETTINGS_INITIAL_WINDOW_SIZE is what new streams start with.
+#[test]
+fn streams_start_with_the_peers_initial_window() {
+    let script = Script::client().settings(&[(4, 1000)]).head(1, GET, true);
+    assert_eq!(sum(&answer(&script, &[])), 1000);
+    let script = Script::client().head(1, GET, true);
+    assert_eq!(sum(&answer(&script, &[])), 65_535);
+}
+
+/// Section 6.9.2: "a receiver MUST adjust the size of all stream flow-control windows that it maintains by the
+/// difference between the new value and the old value", which may leave them negative.
+#[test]
+fn a_change_of_the_initial_window_moves_the_windows_of_open_streams() {
+    let script = Script::client().settings(&[(4, 1000)]).head(1, GET, true);
+    let wider = Script::default().settings(&[(4, 1500)]);
+    assert_eq!(sum(&answer(&script, &[&wider])), 1500);
+    // 1000 are used: a window of 10 leaves minus 990, which 1000 of credit make 10.
+    let narrower = Script::default().settings(&[(4, 10)]).credit(1, 980);
+    assert_eq!(sum(&answer(&script, &[&narrower])), 1000);
+    let credit = Script::default().credit(1, 20);
+    assert_eq!(sum(&answer(&script, &[&narrower, &credit])), 1010);
+}
+
+/// Section 6.9.2: "An endpoint MUST treat a change to SETTINGS_INITIAL_WINDOW_SIZE that causes any flow-control window
+/// to exceed the maximum size as a connection error of type FLOW_CONTROL_ERROR."
+#[test]
+fn an_initial_window_that_makes_a_stream_overflow_ends_the_connection() {
+    let script = Script::client()
+        .head(1, POST, false)
+        .credit(1, 0x7fff_ffff - 65_535)
+        .settings(&[(4, 65_536)]);
+    serve(&script).assert_failed(Violation::WindowOverflow, Code::FlowControl);
+}
+
+/// Section 4.2: the peer's SETTINGS_MAX_FRAME_SIZE bounds what is sent.
+#[test]
+fn frames_are_as_large_as_the_peer_allows() {
+    let script = Script::client().head(1, GET, true);
+    assert!(answer(&script, &[]).iter().all(|(_, len)| *len <= 16_384));
+    let script = Script::client().settings(&[(5, 40_000)]).head(1, GET, true);
+    assert_eq!(answer(&script, &[])[0], (1, 40_000));
+}
+
+/// RFC 7541, section 4.2, and 6.5.2 here: a peer that allows no table gets no entries in it.
+#[test]
+fn the_peers_table_size_is_kept_to() {
+    let script = Script::client()
+        .settings(&[(1, 0)])
+        .head(1, GET, true)
+        .head(3, GET, true);
+    let outcome = serve_between(&[&script], |caller, _| {
+        for id in open_requests(caller) {
+            let head = Response::new(200).with_field(b"x-any", b"value");
+            caller.session.respond(id, head, true).unwrap();
+        }
+    });
+    let mut decoder = thalweg_proto::hpack::Decoder::new(4096);
+    for sent in outcome.of_kind(Kind::Headers) {
+        let Frame::Headers { block, .. } = sent.frame() else {
+            panic!("{sent:?}");
+        };
+        decoder.decode(block, 1 << 16, |_| ()).unwrap();
+    }
+    assert_eq!(decoder.table_limit(), 0, "a size update was sent");
+}
+
+/// Section 6.5.3: ours hold once they are acknowledged: until then the peer may use a table of 4 096 octets, and
+/// windows of 65 535.
+#[test]
+fn our_settings_hold_from_their_acknowledgement_on() {
+    let limits = Limits {
+        stream_window: 1000,
+        ..Limits::default()
+    };
+    let before = Script::client()
+        .head(1, POST, false)
+        .data(1, &[0; 16_000], false);
+    let (mut server, now) = server_after(limits.clone(), &before);
+    server.takes = false;
+    assert_eq!(server.data_of(open_requests(&server)[0]).len(), 16_000);
+    server.flush(now);
+    let after = Script::default()
+        .ack()
+        .head(3, POST, false)
+        .data(3, &[0; 1000], false)
+        .data(3, &[0; 1], false);
+    server.feed(now, &after.0);
+    let sent = frames(&server.flush(now));
+    let reset = sent
+        .iter()
+        .find(|sent| sent.header.kind == Kind::RstStream)
+        .unwrap();
+    assert_eq!(
+        (reset.header.stream, reset.frame()),
+        (3, Frame::RstStream(Code::FlowControl))
+    );
+}
+
+/// Section 6.5.2: a client counts with what the server has said last.
+#[test]
+fn a_client_follows_the_servers_limit_of_streams() {
+    let now = Instant::now();
+    let mut client = Caller::new(Session::client(Limits::default(), now));
+    assert_eq!(
+        client.session.capacity(),
+        100,
+        "until the server has spoken"
+    );
+    client.feed(now, &Script::default().settings(&[(3, 5)]).0);
+    assert_eq!(client.session.capacity(), 5);
+    client.session.open(a_request("GET"), true).unwrap();
+    client.feed(now, &Script::default().settings(&[(3, 0)]).0);
+    assert_eq!(client.session.capacity(), 0);
+}

@@ -1,0 +1,338 @@
+//! Sections 5.2 and 6.9: flow control.
+
+use crate::wire::{
+    GET, POST, Script, established, frames, octets, open_requests, serve, serve_between,
+    server_after,
+};
+use std::time::Instant;
+use thalweg_proto::error::{Code, Violation};
+use thalweg_proto::h2::Session;
+use thalweg_proto::h2::frame::{Frame, Kind};
+use thalweg_proto::head::Response;
+use thalweg_proto::limits::Limits;
+use thalweg_proto::session::Streams;
+use thalweg_testkit::caller::{Caller, Told};
+use thalweg_testkit::pair::Pair;
+
+/// "A receiver MUST treat the receipt of a WINDOW_UPDATE frame with a flow-control window increment of 0 as a stream
+/// error of type PROTOCOL_ERROR; errors on the connection flow-control window MUST be treated as a connection error."
+#[test]
+fn an_increment_of_nothing_is_an_error_of_its_level() {
+    serve(&Script::client().head(1, POST, false).credit(1, 0)).assert_reset(
+        1,
+        Violation::WindowIncrement,
+        Code::Protocol,
+    );
+    serve(&Script::client().credit(0, 0)).assert_failed(Violation::WindowIncrement, Code::Protocol);
+}
+
+/// "A WINDOW_UPDATE frame with a length other than 4 octets MUST be treated as a connection error of type
+/// FRAME_SIZE_ERROR."
+#[test]
+fn a_window_update_of_another_size_ends_the_connection() {
+    for size in [0, 3, 5] {
+        serve(&Script::client().raw(Kind::WindowUpdate, 0, 0, &vec![1; size]))
+            .assert_failed(Violation::FrameSize, Code::FrameSize);
+    }
+}
+
+/// Section 6.9.1: a window above 2^31-1 ends the stream, or the connection, with FLOW_CONTROL_ERROR.
+#[test]
+fn a_window_above_31_bits_is_an_error_of_its_level() {
+    serve(&Script::client().head(1, POST, false).credit(1, 0x7fff_ffff)).assert_reset(
+        1,
+        Violation::WindowOverflow,
+        Code::FlowControl,
+    );
+    serve(&Script::client().credit(0, 0x7fff_ffff))
+        .assert_failed(Violation::WindowOverflow, Code::FlowControl);
+}
+
+/// Answers each request with so many octets, and says how many were sent on each stream.
+fn answer(scripts: &[&Script], len: usize) -> Vec<(u32, usize)> {
+    let outcome = serve_between(scripts, |caller, _| {
+        for id in open_requests(caller) {
+            if caller
+                .session
+                .respond(id, Response::new(200), false)
+                .is_ok()
+            {
+                caller.say(id, octets(len), true);
+            }
+        }
+    });
+    assert_eq!(outcome.failure(), None);
+    let data = outcome.of_kind(Kind::Data);
+    data.iter()
+        .map(|sent| (sent.header.stream, sent.payload.len()))
+        .collect()
+}
+
+fn of_stream(sent: &[(u32, usize)], stream: u32) -> usize {
+    sent.iter()
+        .filter(|(on, _)| *on == stream)
+        .map(|(_, len)| len)
+        .sum()
+}
+
+/// Section 6.9.1: "A sender MUST NOT send a flow-controlled frame with a length that exceeds the space available in
+/// either of the flow-control windows."
+#[test]
+fn no_more_is_sent_than_both_windows_allow() {
+    let gets = Script::client()
+        .settings(&[(4, 40_000)])
+        .head(1, GET, true)
+        .head(3, GET, true);
+    let sent = answer(&[&gets], 100_000);
+    assert_eq!(of_stream(&sent, 1) + of_stream(&sent, 3), 65_535);
+    // With credit for the connection the streams' windows are what binds.
+    let credit = Script::default().credit(0, 1 << 20);
+    let sent = answer(&[&gets, &credit], 100_000);
+    assert_eq!((of_stream(&sent, 1), of_stream(&sent, 3)), (40_000, 40_000));
+    let credit = credit.credit(3, 100_000);
+    let sent = answer(&[&gets, &credit], 100_000);
+    assert_eq!(
+        (of_stream(&sent, 1), of_stream(&sent, 3)),
+        (40_000, 100_000)
+    );
+}
+
+/// A message that just fits ends with its last octet; nothing waits for a window that is not needed.
+#[test]
+fn a_body_as_large_as_the_window_is_complete() {
+    let sent = answer(&[&Script::client().head(1, GET, true)], 65_535);
+    assert_eq!(of_stream(&sent, 1), 65_535);
+}
+
+/// DATA of several streams leaves in turns.
+#[test]
+fn streams_take_turns() {
+    let script = Script::client()
+        .credit(0, 1 << 20)
+        .head(1, GET, true)
+        .head(3, GET, true)
+        .head(5, GET, true);
+    let sent = answer(&[&script], 60_000);
+    let order: Vec<_> = sent.iter().map(|(stream, _)| *stream).collect();
+    assert_eq!(order, [1, 3, 5, 1, 3, 5, 1, 3, 5, 1, 3, 5]);
+}
+
+/// Section 6.9: "A receiver that receives more than it has allowed MAY respond with a stream error or connection
+/// error of type FLOW_CONTROL_ERROR."
+#[test]
+fn more_than_the_window_allows_is_an_error_of_its_level() {
+    let limits = Limits {
+        stream_window: 70_000,
+        connection_window: 100_000,
+        ..Limits::default()
+    };
+    let fill = |mut script: Script, stream, mut len: usize| {
+        while len > 0 {
+            let piece = len.min(16_384);
+            script = script.data(stream, &vec![0; piece], false);
+            len -= piece;
+        }
+        script
+    };
+    let start = Script::default().head(1, POST, false).head(3, POST, false);
+    let full = fill(fill(start, 1, 70_000), 3, 30_000);
+    let untaken = |script: &Script| {
+        let (mut server, now) = established(limits.clone(), &Script::default());
+        server.takes = false;
+        server.feed(now, &script.0);
+        let failure = server.failure().map(|error| error.why);
+        let sent = frames(&server.flush(now));
+        (failure, sent)
+    };
+    assert_eq!(untaken(&full).0, None);
+    let over = full.clone().data(3, b"x", false);
+    assert_eq!(
+        untaken(&over).0,
+        Some(Violation::WindowOverrun),
+        "the connection's"
+    );
+    let wide = Limits {
+        connection_window: 1 << 20,
+        ..limits.clone()
+    };
+    let (mut server, now) = established(wide, &Script::default());
+    server.takes = false;
+    server.feed(now, &full.data(1, b"x", false).0);
+    assert_eq!(server.failure(), None);
+    let sent = frames(&server.flush(now));
+    let reset = sent
+        .iter()
+        .find(|sent| sent.header.kind == Kind::RstStream)
+        .unwrap();
+    assert_eq!(
+        (reset.header.stream, reset.frame()),
+        (1, Frame::RstStream(Code::FlowControl))
+    );
+}
+
+/// Credit comes back in few frames, about half a window each, and as much as was taken.
+#[test]
+fn credit_is_given_back_in_halves_of_the_window() {
+    let script = Script::default().head(1, POST, false);
+    let (mut server, now) = established(Limits::default(), &script);
+    let mut credit = (Vec::new(), Vec::new());
+    let mut allowed = 256 << 10;
+    for _ in 0..100 {
+        server.feed(now, &Script::default().data(1, &[0; 16_384], false).0);
+        allowed -= 16_384;
+        for sent in frames(&server.flush(now)) {
+            match (sent.frame(), sent.header.stream) {
+                (Frame::WindowUpdate(octets), 0) => credit.0.push(octets),
+                (Frame::WindowUpdate(octets), 1) => {
+                    credit.1.push(octets);
+                    allowed += octets;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(
+            allowed >= 16_384,
+            "the peer is never stopped by a consumer that takes"
+        );
+    }
+    assert!(credit.1.iter().all(|octets| *octets == 128 << 10));
+    assert_eq!(credit.1.len(), 12);
+    assert!(credit.0.is_empty(), "of 8 MiB only 1.6 are used");
+}
+
+/// An upload that nobody takes stops itself and no other; what it holds comes back when it ends.
+#[test]
+fn an_untaken_body_holds_up_no_other_stream() {
+    let now = Instant::now();
+    let limits = Limits {
+        stream_window: 100_000,
+        connection_window: 400_000,
+        ..Limits::default()
+    };
+    let client = Session::client(limits.clone(), now);
+    let mut pair = Pair::new(client, Session::server(limits, now), now);
+    pair.server.takes = false;
+    let post = || crate::wire::a_request("POST");
+    let stuck = pair.client.session.open(post(), false).unwrap();
+    pair.client.say(stuck, octets(1 << 20), true);
+    pair.settle();
+    assert_eq!(pair.server.data_of(stuck).len(), 100_000);
+    pair.server.takes = true;
+    let other = pair.client.session.open(post(), false).unwrap();
+    pair.client.say(other, octets(1 << 20), true);
+    pair.settle();
+    assert_eq!(pair.server.data_of(other), octets(1 << 20));
+    assert_eq!(pair.server.data_of(stuck).len(), 100_000);
+    // The consumer comes back to it.
+    let at_server = open_requests(&pair.server)[0];
+    pair.server.session.taken(at_server, 100_000);
+    pair.settle();
+    assert_eq!(pair.server.data_of(stuck), octets(1 << 20));
+}
+
+/// What streams hold untaken is bounded for all of them together.
+#[test]
+fn all_streams_together_hold_no_more_than_the_connections_window() {
+    let now = Instant::now();
+    let limits = Limits {
+        stream_window: 100_000,
+        connection_window: 250_000,
+        ..Limits::default()
+    };
+    let client = Session::client(limits.clone(), now);
+    let mut pair = Pair::new(client, Session::server(limits, now), now);
+    pair.server.takes = false;
+    for _ in 0..5 {
+        let id = pair
+            .client
+            .session
+            .open(crate::wire::a_request("POST"), false)
+            .unwrap();
+        pair.client.say(id, octets(1 << 20), true);
+    }
+    pair.settle();
+    let held = |pair: &Pair<Session, Session>| -> usize {
+        let ids = open_requests(&pair.server);
+        ids.iter().map(|id| pair.server.data_of(*id).len()).sum()
+    };
+    assert_eq!(held(&pair), 250_000);
+    // A stream that ends gives back what it held.
+    let first = open_requests(&pair.server)[0];
+    pair.server.session.reset(first, Code::Cancel);
+    pair.server.session.taken(first, 100_000);
+    pair.settle();
+    assert!(held(&pair) > 250_000 && held(&pair) <= 350_000);
+}
+
+/// A body that the caller does not want costs nothing, neither its stream nor the connection.
+#[test]
+fn a_discarded_body_runs_through() {
+    let now = Instant::now();
+    let client = Session::client(Limits::default(), now);
+    let mut pair = Pair::new(client, Session::server(Limits::default(), now), now);
+    pair.server.takes = false;
+    let id = pair
+        .client
+        .session
+        .open(crate::wire::a_request("POST"), false)
+        .unwrap();
+    pair.settle();
+    pair.server.session.discard(open_requests(&pair.server)[0]);
+    pair.client.say(id, octets(20 << 20), true);
+    pair.settle();
+    assert_eq!(pair.server.data_of(id).len(), 0);
+    let at_server = open_requests(&pair.server)[0];
+    pair.server
+        .session
+        .respond(at_server, Response::new(204), true)
+        .unwrap();
+    pair.settle();
+    assert_eq!(pair.server.told.last(), Some(&Told::Finished(id)));
+    assert_eq!(pair.client.told.last(), Some(&Told::Finished(id)));
+}
+
+/// A window that shrinks between the question and its answer's frame is kept to.
+#[test]
+fn a_piece_that_was_asked_for_before_the_window_shrank_waits() {
+    use thalweg_proto::session::{End, Gather, Output, Session as _, Supply};
+    let (mut server, now) = server_after(
+        Limits::default(),
+        &Script::client().head(1, GET, true).head(3, GET, true),
+    );
+    server.flush(now);
+    for id in open_requests(&server) {
+        server
+            .session
+            .respond(id, Response::new(200), false)
+            .unwrap();
+    }
+    let mut out = Gather::new(1 << 20);
+    let (id, max) = loop {
+        if let Output::Need { id, max } = server.session.send(now, &mut out) {
+            break (id, max);
+        }
+    };
+    assert_eq!(max, 16_384);
+    let chunk = Supply::Chunk(octets(16_384), End::Last);
+    server.session.supply(id, chunk).unwrap();
+    server.feed(now, &Script::default().settings(&[(4, 100)]).0);
+    out.clear();
+    server.say(open_requests(&server)[1], octets(10), true);
+    let sent = frames(&server.flush(now));
+    let data: Vec<_> = sent
+        .iter()
+        .filter(|sent| sent.header.kind == Kind::Data)
+        .collect();
+    assert_eq!((data[0].header.stream, data[0].payload.len()), (1, 100));
+    assert!(!data[0].ends_stream());
+    assert_eq!((data[1].header.stream, data[1].ends_stream()), (3, true));
+    server.feed(now, &Script::default().credit(1, 1 << 20).0);
+    let sent = frames(&server.flush(now));
+    assert_eq!(
+        sent.iter().map(|sent| sent.payload.len()).sum::<usize>(),
+        16_284
+    );
+    assert!(sent.last().unwrap().ends_stream());
+    assert_eq!(server.session.open_streams(), 0);
+    let _: &Caller<Session> = &server;
+}

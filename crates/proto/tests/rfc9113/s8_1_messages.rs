@@ -1,0 +1,579 @@
+//! Sections 8.1 to 8.5: what makes a message.
+
+use crate::wire::{
+    GET, POST, Script, a_request, octets, open_requests, post_with, raw_block, request, serve,
+    serve_between, server_after,
+};
+use std::time::Instant;
+use thalweg_proto::error::{Code, UsageError, Violation};
+use thalweg_proto::fields::Fields;
+use thalweg_proto::h2::Session;
+use thalweg_proto::h2::frame::Kind;
+use thalweg_proto::head::{Request, Response};
+use thalweg_proto::limits::Limits;
+use thalweg_proto::session::Streams;
+use thalweg_testkit::caller::{Caller, Told};
+use thalweg_testkit::pair::Pair;
+
+fn pair() -> Pair<Session, Session> {
+    let now = Instant::now();
+    let client = Session::client(Limits::default(), now);
+    Pair::new(client, Session::server(Limits::default(), now), now)
+}
+
+/// Section 8.1: trailers follow the content and end the message.
+#[test]
+fn trailers_end_a_message_both_ways() {
+    let mut pair = pair();
+    let trailers: Fields = [(&b"x-sum"[..], &b"1"[..])].into_iter().collect();
+    let id = pair.client.session.open(a_request("POST"), false).unwrap();
+    pair.client.say(id, octets(100_000), false);
+    pair.client.say_trailers(id, trailers.clone());
+    pair.settle();
+    assert_eq!(pair.server.data_of(id), octets(100_000));
+    assert_eq!(
+        pair.server.told.last(),
+        Some(&Told::End(id, Some(trailers.clone())))
+    );
+    let at_server = open_requests(&pair.server)[0];
+    pair.server
+        .session
+        .respond(at_server, Response::new(200), false)
+        .unwrap();
+    pair.server.say_trailers(at_server, trailers.clone());
+    pair.settle();
+    assert_eq!(
+        pair.client.told[1..],
+        [Told::End(id, Some(trailers)), Told::Finished(id)]
+    );
+}
+
+/// Section 8.1: a field block in mid-message that does not end it is malformed.
+#[test]
+fn a_second_head_that_does_not_end_the_stream_is_malformed() {
+    serve(
+        &Script::client()
+            .head(1, POST, false)
+            .head(1, &[("x", "1")], false),
+    )
+    .assert_reset(1, Violation::StreamState, Code::Protocol);
+}
+
+/// Section 8.3: "Pseudo-header fields MUST NOT appear in a trailer section."
+#[test]
+fn pseudo_fields_in_trailers_are_malformed() {
+    for name in [":status", ":path", ":x"] {
+        serve(
+            &Script::client()
+                .head(1, POST, false)
+                .head(1, &[(name, "1")], true),
+        )
+        .assert_reset(1, Violation::PseudoField, Code::Protocol);
+    }
+}
+
+/// Section 8.1: any number of 1xx heads come before the final one, and none of them ends the stream.
+#[test]
+fn informational_heads_come_before_the_final_one() {
+    let mut pair = pair();
+    let id = pair.client.session.open(a_request("GET"), true).unwrap();
+    pair.settle();
+    let at_server = open_requests(&pair.server)[0];
+    for status in [100, 103] {
+        let server = &mut pair.server.session;
+        server
+            .respond(at_server, Response::new(status), false)
+            .unwrap();
+        let ending = server.respond(at_server, Response::new(status), true);
+        assert_eq!(ending, Err(UsageError::HeadNotExpected));
+    }
+    pair.server
+        .session
+        .respond(at_server, Response::new(200), true)
+        .unwrap();
+    pair.settle();
+    let statuses: Vec<_> = pair
+        .client
+        .told
+        .iter()
+        .filter_map(|told| match told {
+            Told::Response(_, head, end) => Some((head.status, *end)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(statuses, [(100, false), (103, false), (200, true)]);
+    assert_eq!(pair.client.told.last(), Some(&Told::Finished(id)));
+}
+
+#[test]
+fn an_informational_head_that_ends_the_stream_is_malformed() {
+    request(
+        &["GET"],
+        &Script::server().head(1, &[(":status", "103")], true),
+    )
+    .assert_reset(1, Violation::StreamState, Code::Protocol);
+}
+
+#[test]
+fn data_before_the_final_head_is_malformed() {
+    let script = Script::server()
+        .head(1, &[(":status", "100")], false)
+        .data(1, b"x", true);
+    request(&["GET"], &script).assert_reset(1, Violation::StreamState, Code::Protocol);
+}
+
+/// Section 8.1.1: "A request or response is also malformed if the value of a Content-Length header field does not
+/// equal the sum of the DATA frame payload lengths that form the content."
+#[test]
+fn content_of_another_length_than_announced_is_malformed() {
+    let post = post_with(&[("content-length", "3")]);
+    let start = Script::client().head(1, &post, false);
+    for wrong in [
+        start.clone().data(1, b"abcd", true),
+        start.clone().data(1, b"ab", true),
+        start.clone().data(1, b"ab", false).data(1, b"cd", false),
+        start
+            .clone()
+            .data(1, b"ab", false)
+            .head(1, &[("x", "1")], true),
+        Script::client().head(1, &post, true),
+    ] {
+        let outcome = serve(&wrong);
+        outcome.assert_reset(1, Violation::ContentLengthMismatch, Code::Protocol);
+        assert!(
+            !outcome
+                .told
+                .iter()
+                .any(|told| matches!(told, Told::End(..)))
+        );
+    }
+    let right = start.data(1, b"ab", false).data(1, b"c", true);
+    assert_eq!(serve(&right).faults(), []);
+}
+
+#[test]
+fn a_length_that_is_no_number_or_repeated_is_malformed() {
+    for lengths in [&["x"][..], &["-1"], &["1, 1"], &["1", "1"], &[""]] {
+        let lines: Vec<_> = lengths
+            .iter()
+            .map(|length| ("content-length", *length))
+            .collect();
+        serve(&Script::client().head(1, &post_with(&lines), false)).assert_reset(
+            1,
+            Violation::ContentLength,
+            Code::Protocol,
+        );
+    }
+}
+
+/// Section 8.1.1: answers to HEAD, 204 and 304 have no content, whatever content-length says.
+#[test]
+fn answers_without_content_may_announce_a_length() {
+    let head = &[(":status", "200"), ("content-length", "100")];
+    let not_modified = &[(":status", "304"), ("content-length", "100")];
+    for (method, head) in [("HEAD", head), ("GET", not_modified)] {
+        let ends_with_head = request(&[method], &Script::server().head(1, head, true));
+        assert_eq!(ends_with_head.faults(), []);
+        let ends_with_data = Script::server().head(1, head, false).data(1, b"", true);
+        assert_eq!(request(&[method], &ends_with_data).faults(), []);
+        let with_content = Script::server().head(1, head, false).data(1, b"x", true);
+        request(&[method], &with_content).assert_reset(
+            1,
+            Violation::ContentLengthMismatch,
+            Code::Protocol,
+        );
+    }
+}
+
+/// Section 8.1: a server may answer before the request is complete, and then ask the client to stop, "without
+/// error, with an error code of NO_ERROR after sending a complete response".
+#[test]
+fn an_early_answer_stops_an_unwanted_upload() {
+    let script = Script::client()
+        .head(1, POST, false)
+        .data(1, b"some", false);
+    let outcome = serve_between(&[&script], |caller, _| {
+        let id = open_requests(caller)[0];
+        caller
+            .session
+            .respond(id, Response::new(413), true)
+            .unwrap();
+        caller.session.discard(id);
+    });
+    let kinds: Vec<_> = outcome.sent.iter().map(|sent| sent.header.kind).collect();
+    assert_eq!(kinds[kinds.len() - 2..], [Kind::Headers, Kind::RstStream]);
+    assert_eq!(outcome.resets(), [(1, Code::NoError)]);
+    assert!(matches!(outcome.told.last(), Some(Told::Finished(_))));
+}
+
+/// Section 8.2: names in capital letters are malformed, and so is what no field name or value may hold.
+#[test]
+fn field_lines_out_of_their_grammar_are_malformed() {
+    for name in [
+        &b"X-Upper"[..],
+        b"a b",
+        b"",
+        b"a\0",
+        b"a:b",
+        b"\xff",
+        b"a\n",
+    ] {
+        let mut lines: Vec<(&[u8], &[u8])> = GET
+            .iter()
+            .map(|(n, v)| (n.as_bytes(), v.as_bytes()))
+            .collect();
+        lines.push((name, b"1"));
+        serve(&Script::client().block(1, &raw_block(&lines), true)).assert_reset(
+            1,
+            Violation::FieldName,
+            Code::Protocol,
+        );
+    }
+    for value in [&b"a\r\nb"[..], b"a\0", b"\n", b" a", b"a ", b"\ta", b"a\t"] {
+        let mut lines: Vec<(&[u8], &[u8])> = GET
+            .iter()
+            .map(|(n, v)| (n.as_bytes(), v.as_bytes()))
+            .collect();
+        lines.push((b"x", value));
+        serve(&Script::client().block(1, &raw_block(&lines), true)).assert_reset(
+            1,
+            Violation::FieldValue,
+            Code::Protocol,
+        );
+    }
+}
+
+/// Section 8.2.2: "An endpoint MUST NOT generate an HTTP/2 message containing connection-specific header fields",
+/// and treats one as malformed.
+#[test]
+fn fields_of_the_connection_are_malformed() {
+    for line in [
+        ("connection", "close"),
+        ("keep-alive", "1"),
+        ("proxy-connection", "close"),
+        ("transfer-encoding", "chunked"),
+        ("upgrade", "h2c"),
+        ("te", "gzip"),
+        ("te", "trailers, deflate"),
+    ] {
+        serve(&Script::client().head(1, &post_with(&[line]), true)).assert_reset(
+            1,
+            Violation::ConnectionField,
+            Code::Protocol,
+        );
+        let response = [(":status", "200"), line];
+        request(&["GET"], &Script::server().head(1, &response, true)).assert_reset(
+            1,
+            Violation::ConnectionField,
+            Code::Protocol,
+        );
+        let (mut server, _) = server_after(Limits::default(), &Script::client().head(1, GET, true));
+        let id = open_requests(&server)[0];
+        let head = Response::new(200).with_field(line.0.as_bytes(), line.1.as_bytes());
+        assert_eq!(
+            server.session.respond(id, head, true),
+            Err(UsageError::BadField)
+        );
+    }
+    let outcome = serve(&Script::client().head(1, &post_with(&[("te", "trailers")]), true));
+    assert_eq!(outcome.requests(), [1]);
+}
+
+/// Section 8.2.3: a cookie may come in crumbs. They stay lines of their own, in order.
+#[test]
+fn crumbs_of_a_cookie_are_kept_in_order() {
+    let crumbs = [("cookie", "a=1"), ("cookie", "b=2")];
+    let outcome = serve(&Script::client().head(1, &post_with(&crumbs), true));
+    let Told::Request(_, head, _) = &outcome.told[0] else {
+        panic!("{outcome:?}");
+    };
+    let values: Vec<_> = head.fields.all(b"cookie").collect();
+    assert_eq!(values, [&b"a=1"[..], b"b=2"]);
+}
+
+/// Section 8.3 and 8.3.1: pseudo fields come first, once, and are those of requests; all that are needed are there.
+#[test]
+fn requests_with_wrong_pseudo_fields_are_malformed() {
+    let wrong: &[(&[(&str, &str)], Violation)] = &[
+        (&[], Violation::PseudoField),
+        (&GET[1..], Violation::PseudoField),
+        (&[GET[0], GET[2], GET[3]], Violation::PseudoField),
+        (&[GET[0], GET[1], GET[3]], Violation::PseudoField),
+        (&[GET[0], GET[1], GET[2]], Violation::Authority),
+        (
+            &[GET[0], GET[0], GET[1], GET[2], GET[3]],
+            Violation::PseudoField,
+        ),
+        (
+            &[GET[0], GET[1], GET[2], GET[2], GET[3]],
+            Violation::PseudoField,
+        ),
+        (
+            &[GET[0], GET[1], ("x", "1"), GET[2], GET[3]],
+            Violation::PseudoField,
+        ),
+        (
+            &[GET[0], GET[1], GET[2], GET[3], (":status", "200")],
+            Violation::PseudoField,
+        ),
+        (
+            &[GET[0], GET[1], GET[2], GET[3], (":unknown", "1")],
+            Violation::PseudoField,
+        ),
+        (
+            &[GET[0], GET[1], GET[2], GET[3], (":protocol", "websocket")],
+            Violation::PseudoField,
+        ),
+        (
+            &[(":method", "GE T"), GET[1], GET[2], GET[3]],
+            Violation::Method,
+        ),
+        (
+            &[(":method", ""), GET[1], GET[2], GET[3]],
+            Violation::Method,
+        ),
+        (
+            &[GET[0], (":scheme", "ht tp"), GET[2], GET[3]],
+            Violation::Target,
+        ),
+        (&[GET[0], GET[1], (":path", ""), GET[3]], Violation::Target),
+        (&[GET[0], GET[1], (":path", "x"), GET[3]], Violation::Target),
+        (&[GET[0], GET[1], (":path", "*"), GET[3]], Violation::Target),
+        (
+            &[GET[0], GET[1], (":path", "/a b"), GET[3]],
+            Violation::Target,
+        ),
+        (
+            &[GET[0], GET[1], (":path", "/a#b"), GET[3]],
+            Violation::Target,
+        ),
+        (
+            &[GET[0], GET[1], GET[2], (":authority", "user@host")],
+            Violation::Authority,
+        ),
+        (
+            &[GET[0], GET[1], GET[2], (":authority", "")],
+            Violation::Authority,
+        ),
+        (
+            &[GET[0], GET[1], GET[2], GET[3], ("host", "other.org")],
+            Violation::Authority,
+        ),
+        (
+            &[GET[0], GET[1], GET[2], ("host", "")],
+            Violation::Authority,
+        ),
+        (
+            &[GET[0], GET[1], GET[2], ("host", "a"), ("host", "a")],
+            Violation::Authority,
+        ),
+    ];
+    for (lines, why) in wrong {
+        let outcome = serve(&Script::client().head(1, lines, true).head(3, GET, true));
+        outcome.assert_reset(1, *why, Code::Protocol);
+        assert_eq!(outcome.requests(), [3], "the connection goes on");
+    }
+}
+
+#[test]
+fn requests_with_right_pseudo_fields_are_told_with_them() {
+    let right: &[(&[(&str, &str)], &str, &str)] = &[
+        (GET, "/", "example.org"),
+        (&[GET[3], GET[2], GET[1], GET[0]], "/", "example.org"),
+        (
+            &[GET[0], GET[1], (":path", "/a?b=%20\u{e9}"), GET[3]],
+            "/a?b=%20\u{e9}",
+            "example.org",
+        ),
+        (
+            &[(":method", "OPTIONS"), GET[1], (":path", "*"), GET[3]],
+            "*",
+            "example.org",
+        ),
+        (
+            &[GET[0], GET[1], GET[2], ("host", "a.org:8443")],
+            "/",
+            "a.org:8443",
+        ),
+        (
+            &[GET[0], GET[1], GET[2], GET[3], ("host", "Example.ORG:443")],
+            "/",
+            "example.org",
+        ),
+    ];
+    for (lines, path, authority) in right {
+        let outcome = serve(&Script::client().head(1, lines, true));
+        let Some(Told::Request(_, head, true)) = outcome.told.first() else {
+            panic!("{lines:?}: {outcome:?}");
+        };
+        assert_eq!(head.path(), Some(path.as_bytes()));
+        assert_eq!(head.authority(), Some(authority.as_bytes()));
+        assert_eq!(head.scheme(), Some(&b"https"[..]));
+    }
+}
+
+/// Section 8.3.2: a response has `:status` and no other pseudo field; section 8.6: there is no 101.
+#[test]
+fn responses_with_wrong_pseudo_fields_are_malformed() {
+    let wrong: &[(&[(&str, &str)], Violation)] = &[
+        (&[], Violation::PseudoField),
+        (&[("x", "1"), (":status", "200")], Violation::PseudoField),
+        (
+            &[(":status", "200"), (":status", "200")],
+            Violation::PseudoField,
+        ),
+        (
+            &[(":status", "200"), (":path", "/")],
+            Violation::PseudoField,
+        ),
+        (&[(":status", "20")], Violation::Status),
+        (&[(":status", "2000")], Violation::Status),
+        (&[(":status", "099")], Violation::Status),
+        (&[(":status", "+20")], Violation::Status),
+        (&[(":status", "101")], Violation::Status),
+    ];
+    for (lines, why) in wrong {
+        request(&["GET"], &Script::server().head(1, lines, true)).assert_reset(
+            1,
+            *why,
+            Code::Protocol,
+        );
+    }
+}
+
+/// Section 8.5: CONNECT has an authority with a port, and neither scheme nor path; its content is a tunnel's.
+#[test]
+fn connect_makes_a_tunnel() {
+    let connect = [(":method", "CONNECT"), (":authority", "a.org:443")];
+    let outcome = serve(
+        &Script::client()
+            .head(1, &connect, false)
+            .data(1, b"octets", false),
+    );
+    assert!(matches!(&outcome.told[1], Told::Data(_, octets) if octets == b"octets"));
+    for wrong in [
+        &[connect[0]][..],
+        &[connect[0], (":authority", "a.org")],
+        &[connect[0], (":authority", "a.org:")],
+    ] {
+        serve(&Script::client().head(1, wrong, false)).assert_reset(
+            1,
+            Violation::Authority,
+            Code::Protocol,
+        );
+    }
+    for wrong in [GET[1], GET[2]] {
+        serve(&Script::client().head(1, &[connect[0], connect[1], wrong], false)).assert_reset(
+            1,
+            Violation::PseudoField,
+            Code::Protocol,
+        );
+    }
+    let mut pair = pair();
+    let head = Request::new(b"CONNECT").with_authority(b"a.org:443");
+    let id = pair.client.session.open(head, false).unwrap();
+    pair.settle();
+    let at_server = open_requests(&pair.server)[0];
+    let answer = Response::new(200).with_field(b"content-length", b"3");
+    pair.server
+        .session
+        .respond(at_server, answer, false)
+        .unwrap();
+    pair.server.say(at_server, octets(1000), true);
+    pair.settle();
+    assert_eq!(pair.client.data_of(id), octets(1000));
+    pair.client.say(id, octets(1000), true);
+    pair.settle();
+    assert_eq!(pair.server.data_of(at_server), octets(1000));
+}
+
+#[test]
+fn a_caller_cannot_send_what_a_peer_must_refuse() {
+    let now = Instant::now();
+    let mut client = Caller::new(Session::client(Limits::default(), now));
+    let mut open = |head| client.session.open(head, true);
+    for head in [
+        a_request("GE T"),
+        a_request("GET").with_path(b"/a b"),
+        a_request("GET").with_authority(b"a/b"),
+        a_request("GET").with_field(b"a b", b"1"),
+        a_request("GET").with_field(b"a", b"1\r\n2"),
+        a_request("GET").with_field(b":path", b"/"),
+        a_request("GET").with_field(b"content-length", b"x"),
+        a_request("GET").with_protocol(b"websocket"),
+    ] {
+        assert_eq!(open(head.clone()), Err(UsageError::BadField), "{head:?}");
+    }
+    assert_eq!(open(Request::new(b"GET")), Err(UsageError::Incomplete));
+    let head = a_request("POST").with_field(b"content-length", b"1");
+    assert_eq!(open(head), Err(UsageError::LengthMismatch));
+    let refused = client.session.respond(
+        thalweg_proto::session::StreamId::new(1, 0),
+        Response::new(200),
+        true,
+    );
+    assert_eq!(refused, Err(UsageError::WrongRole));
+    assert_eq!(
+        frames_of(&mut client, now),
+        [Kind::Settings, Kind::WindowUpdate]
+    );
+
+    let (mut server, _) = server_after(Limits::default(), &Script::client().head(1, GET, true));
+    let id = open_requests(&server)[0];
+    let mut respond = |head, end| server.session.respond(id, head, end);
+    assert_eq!(
+        respond(Response::new(101), false),
+        Err(UsageError::NoUpgrade)
+    );
+    assert_eq!(respond(Response::new(99), true), Err(UsageError::BadField));
+    assert_eq!(
+        respond(Response::new(1000), true),
+        Err(UsageError::BadField)
+    );
+    let head = Response::new(200).with_field(b"content-length", b"1");
+    assert_eq!(respond(head, true), Err(UsageError::LengthMismatch));
+    assert_eq!(respond(Response::new(200), true), Ok(()));
+    assert_eq!(
+        respond(Response::new(200), true),
+        Err(UsageError::HeadNotExpected)
+    );
+}
+
+fn frames_of(caller: &mut Caller<Session>, now: Instant) -> Vec<Kind> {
+    let sent = crate::wire::frames(&caller.flush(now));
+    sent.iter().map(|sent| sent.header.kind).collect()
+}
+
+/// Our own bodies keep to the length that their head announces.
+#[test]
+fn a_supplied_body_has_its_announced_length() {
+    use thalweg_proto::session::{End, Gather, Output, Session as _, Supply};
+    let (mut server, now) = server_after(Limits::default(), &Script::client().head(1, GET, true));
+    server.flush(now);
+    let id = open_requests(&server)[0];
+    let head = Response::new(200).with_field(b"content-length", b"3");
+    server.session.respond(id, head, false).unwrap();
+    let mut out = Gather::new(1 << 20);
+    let mut supply = |what: Supply| {
+        while server.session.send(now, &mut out) == Output::Frame {}
+        server.session.supply(id, what)
+    };
+    assert_eq!(
+        supply(Supply::Chunk(octets(4), End::More)),
+        Err(UsageError::LengthMismatch)
+    );
+    assert_eq!(
+        supply(Supply::Chunk(octets(2), End::Last)),
+        Err(UsageError::LengthMismatch)
+    );
+    assert_eq!(
+        supply(Supply::Chunk(octets(20_000), End::More)),
+        Err(UsageError::TooMuch)
+    );
+    assert_eq!(supply(Supply::Chunk(octets(2), End::More)), Ok(()));
+    assert_eq!(supply(Supply::Chunk(octets(1), End::Last)), Ok(()));
+    while server.session.send(now, &mut out) == Output::Frame {}
+    assert_eq!(server.session.open_streams(), 0);
+    let late = server.session.supply(id, Supply::Deferred);
+    assert_eq!(late, Err(UsageError::NoSuchStream));
+}
