@@ -10,6 +10,8 @@ use std::mem::MaybeUninit;
 
 /// Field lines up to which a head is parsed without a list on the heap.
 const USUAL_FIELDS: usize = 48;
+/// Octets beside those of the head that most requests keep.
+const SCHEME_AND_HOST: usize = 32;
 
 /// Parses the head of a request that has this many field lines. `scheme` is the connection's.
 pub(super) fn request(
@@ -35,8 +37,8 @@ pub(super) fn request(
 
         let mut facts = Facts::new(version);
         let mut host: Option<&[u8]> = None;
-        // The head's own octets are room enough for names, values, control data, and the host once more.
-        let mut fields = Fields::with_capacity(lines, octets.len() + scheme.len());
+        // The head has room for all of it but the scheme, and the host once more.
+        let mut fields = Fields::with_capacity(lines, octets.len() + SCHEME_AND_HOST);
         for line in parsed.headers.iter() {
             let (name, mut value) = (line.name.as_bytes(), line.value);
             if name.len() == 4 && name.eq_ignore_ascii_case(b"host") {

@@ -180,7 +180,7 @@ impl Session {
         self.exchange = None;
         if matches!(self.input, Input::Tunnel) {
             self.end(Finish::Now);
-        } else if self.last || self.peer_ended {
+        } else if self.last {
             self.end(Finish::Linger);
         } else if !receiving {
             self.await_next();

@@ -214,6 +214,47 @@ fn the_answer_to_a_large_upload_leaves_before_the_connection() {
 
 //= rfc9112#section-9.6
 #[test]
+fn an_answer_that_is_ready_leaves_even_when_the_rest_of_its_request_is_malformed() {
+    let now = Instant::now();
+    let mut caller = server(now);
+    caller.feed(
+        now,
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+    );
+    caller
+        .session
+        .respond(first(), Response::new(413), true)
+        .unwrap();
+    caller.feed(now, b"no chunk");
+    assert_eq!(
+        caller.failure().map(|error| error.why),
+        Some(Violation::Chunk)
+    );
+    let written = String::from_utf8(caller.flush(now)).unwrap();
+    assert!(written.starts_with("HTTP/1.1 413 ") && written.contains("connection: close"));
+    assert_eq!(written.matches("HTTP/1.1").count(), 1, "{written}");
+
+    let mut begun = server(now);
+    begun.feed(
+        now,
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+    );
+    begun
+        .session
+        .respond(first(), Response::new(200), false)
+        .unwrap();
+    begun.say(first(), "some", false);
+    begun.flush(now);
+    begun.feed(now, b"no chunk");
+    assert_eq!(
+        begun.flush(now),
+        b"",
+        "a response that has begun is cut, not followed by another"
+    );
+}
+
+//= rfc9112#section-9.6
+#[test]
 fn a_graceful_stop_lets_the_open_exchange_finish() {
     let now = Instant::now();
     let mut idle = server(now);
@@ -419,6 +460,7 @@ fn a_client_holds_its_body_back_until_100() {
     assert!(!impatient.told.contains(&Told::Finished(id)));
     impatient.feed(now, b"HTTP/1.1 204 No Content\r\n\r\n");
     assert!(impatient.told.contains(&Told::Finished(id)));
+    assert_eq!(impatient.session.capacity(), 1);
 }
 
 //= rfc9112#section-9.3

@@ -87,6 +87,21 @@ fn between_requests_it_may_be_idle_for_longer() {
     assert_eq!(failure(&idle), Some(Violation::IdleTimeout));
 }
 
+//= rfc9110#section-15.5.9
+#[test]
+fn a_head_that_drips_gains_no_time() {
+    let start = Instant::now();
+    let mut caller = server(start);
+    caller.feed(start, GET);
+    run_application(&mut caller, start, &mut Vec::new());
+    let mut now = start;
+    for octet in GET.iter().cycle().take(25).chain(b"XXXXXXXX") {
+        now = wait(&mut caller, now, seconds(1));
+        caller.feed(now, &[*octet]);
+    }
+    assert_eq!(failure(&caller), Some(Violation::HeadTimeout));
+}
+
 #[test]
 fn the_applications_time_is_not_limited_here() {
     let start = Instant::now();
