@@ -30,7 +30,7 @@ SOURCES := Cargo.toml Cargo.lock $(shell find crates -path '*/tests' -prune -o -
 .DELETE_ON_ERROR:
 .PHONY: build run test check peers bench clean prerequisites FORCE
 
-build: target/release/thalweg $(VENV)/.wheel
+build: $(VENV)/.wheel
 
 prerequisites:
 	@PYTHON='$(PYTHON)' scripts/prerequisites.sh
@@ -41,8 +41,10 @@ target/release/thalweg: $(SOURCES) | prerequisites
 	cargo build --release --locked --package thalweg-cli
 	@touch $@
 
-$(VENV)/.wheel: $(SOURCES) $(VENV)/.interpreter $(TOOLS)/.python
-	scripts/wheel.sh $(TOOLS)/bin/maturin $(VENV) --release
+# The program takes the place of the wheel's script of the same name: it drops privileges before Python starts.
+$(VENV)/.wheel: target/release/thalweg $(VENV)/.interpreter $(TOOLS)/python/.tools
+	scripts/wheel.sh $(TOOLS)/python/bin/maturin $(VENV) --release
+	install target/release/thalweg $(VENV)/bin/thalweg
 	@touch $@
 
 # Changes only when PYTHON is another interpreter than the one that .venv was made with.
@@ -58,8 +60,8 @@ peers: | prerequisites
 	PYTHON='$(PYTHON)' tests/peers.sh
 
 # The same profile as the Rust tests: what they compiled is used again.
-$(PEERS)/.wheel: $(SOURCES) $(TOOLS)/.python | peers
-	scripts/wheel.sh $(TOOLS)/bin/maturin $(PEERS) --profile dev
+$(PEERS)/.wheel: $(SOURCES) $(TOOLS)/python/.tools | peers
+	scripts/wheel.sh $(TOOLS)/python/bin/maturin $(PEERS) --profile dev
 	@touch $@
 
 test: peers
@@ -73,25 +75,26 @@ bench: build peers
 
 # ---- style and dependencies ---------------------------------------------------------------------------------
 
-check: $(TOOLS)/.python $(TOOLS)/.cargo-deny | prerequisites
+check: $(TOOLS)/python/.tools $(TOOLS)/cargo/.deny | prerequisites
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
-	$(TOOLS)/bin/ruff check .
-	$(TOOLS)/bin/ruff format --check .
-	cd crates/python && $(CURDIR)/$(TOOLS)/bin/mypy python
+	$(TOOLS)/python/bin/ruff check .
+	$(TOOLS)/python/bin/ruff format --check .
+	cd crates/python && $(CURDIR)/$(TOOLS)/python/bin/mypy python
 	cargo fetch --locked --quiet
-	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo deny --offline check licenses bans sources
+	PATH="$(CURDIR)/$(TOOLS)/cargo/bin:$$PATH" cargo deny --offline check licenses bans sources
 
 # ---- tools of the build, in a virtual environment of their own ------------------------------------------------
 
-$(TOOLS)/.python: Makefile | prerequisites
-	@scripts/venv.sh $(TOOLS) '$(PYTHON)'
-	$(TOOLS)/bin/pip install --quiet --disable-pip-version-check $(PYTHON_TOOLS)
+$(TOOLS)/python/.tools: Makefile | prerequisites
+	@scripts/venv.sh $(TOOLS)/python '$(PYTHON)'
+	$(TOOLS)/python/bin/pip install --quiet --disable-pip-version-check $(PYTHON_TOOLS)
 	@touch $@
 
-$(TOOLS)/.cargo-deny: | prerequisites
-	cargo install --locked --quiet --root $(TOOLS) $(CARGO_DENY)
+# Compiled from source, in two or three minutes, because no registry has a current build of it.
+$(TOOLS)/cargo/.deny: | prerequisites
+	cargo install --locked --quiet --root $(TOOLS)/cargo $(CARGO_DENY)
 	@touch $@
 
 # Keeps .tools and .peers, which hold nothing of ours.

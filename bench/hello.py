@@ -242,7 +242,7 @@ def compare(protocol: str, options: argparse.Namespace, keys: Path) -> dict[str,
 def make_keys(directory: Path) -> None:
     """A certificate of its own making, for an elliptic curve, with its key in PKCS #8."""
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1"
-    files = ["-keyout", directory / "server.key", "-out", directory / "server.crt"]
+    files = ["-keyout", f"{directory}/server.key", "-out", f"{directory}/server.crt"]
     subprocess.run(
         [*command.split(), "-subj", "/CN=localhost", *files], check=True, capture_output=True
     )

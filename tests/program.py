@@ -6,6 +6,7 @@ It is `$THALWEG` where that is set, else the `thalweg` beside the interpreter th
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import signal
 import socket
@@ -15,7 +16,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -52,6 +53,27 @@ def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
     return os.environ | chosen | (extra or {})
 
 
+def powers(*, less: bool) -> dict[str, Any]:
+    """How `subprocess` starts a program with our powers, or with less: as nobody, where we are root."""
+    if not less or os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+def need_powerless() -> None:
+    """Skips the test where we are root and nobody else may run our interpreter."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import os; os.chdir({str(APPS)!r}); import thalweg"],
+        cwd="/",
+        capture_output=True,
+        check=False,
+        **powers(less=True),
+    )
+    if done.returncode != 0:
+        pytest.skip(f"the user nobody cannot run {sys.executable}: {done.stderr.decode()}")
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a run that ended by itself ended."""
@@ -61,17 +83,18 @@ class Outcome:
     stderr: str
 
 
-def run(*arguments: str, cwd: Path = APPS, timeout: float = 20) -> Outcome:
-    """Runs the program with a command line that makes it end by itself."""
+def run(*arguments: str, powerless: bool = False) -> Outcome:
+    """Runs the program with a command line that makes it end by itself; `powerless`: as nobody, where we are root."""
     done = subprocess.run(
         [thalweg(), *arguments],
-        cwd=cwd,
+        cwd=APPS,
         env=environment(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=20,
         check=False,
+        **powers(less=powerless),
     )
     return Outcome(done.returncode, done.stdout, done.stderr)
 
@@ -106,6 +129,7 @@ class Program:
             self._await_ready(max(1, listeners))
         except BaseException:
             self._kill()
+            self._log.close()
             raise
 
     def __enter__(self) -> Self:
@@ -117,13 +141,15 @@ class Program:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None:
-            self.stop()
-        else:
+        try:
+            if kind is None:
+                self.stop()
+            else:
+                # Shown by pytest with the failure.
+                print(f"--- log of the program ---\n{self.log}")
+        finally:
             self._kill()
-            # Shown by pytest with the failure.
-            print(f"--- log of the program ---\n{self.log}")
-        self._log.close()
+            self._log.close()
 
     @property
     def pid(self) -> int:

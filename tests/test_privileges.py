@@ -7,15 +7,13 @@ import os
 import pwd
 import shutil
 import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-from program import ANY, APPS, HOST, Program, run
+from program import ANY, HOST, Program, need_powerless, run
 
 if TYPE_CHECKING:
     from conftest import Certificate
@@ -48,17 +46,7 @@ def private(certificate: Certificate, tmp_path: Path) -> Certificate:
 
 @pytest.fixture(autouse=True)
 def nobody_can_run_python() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", f"import os; os.chdir({str(APPS)!r}); import thalweg"],
-        user=NOBODY.pw_uid,
-        group=NOBODY.pw_gid,
-        extra_groups=[],
-        check=False,
-        capture_output=True,
-        cwd="/",
-    )
-    if done.returncode != 0:
-        pytest.skip(f"the user nobody cannot run {sys.executable} here: {done.stderr.decode()}")
+    need_powerless()
 
 
 @pytest.mark.parametrize("group", [None, "daemon"])

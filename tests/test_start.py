@@ -6,18 +6,18 @@ import os
 import re
 import shutil
 import socket
+import tempfile
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 import conftest
-from program import ANY, APPS, FAULTS, HOST, Outcome, Program, run
+from program import ANY, APPS, FAULTS, HOST, Outcome, Program, need_powerless, run
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from conftest import Certificate
 
 STATUS_USAGE = 2
@@ -138,8 +138,9 @@ def test_values_that_make_no_sense_are_named(arguments: list[str], said: str) ->
 # ---- what is not as it must be: status 1
 
 
-def start_with(certificate: Path, key: Path) -> Outcome:
-    return run("--https2", f"addr={ANY},cert={certificate},key={key}", "pages:app")
+def start_with(certificate: Path, key: Path, *, powerless: bool = False) -> Outcome:
+    https2 = f"addr={ANY},cert={certificate},key={key}"
+    return run("--https2", https2, "pages:app", powerless=powerless)
 
 
 def test_a_missing_certificate_or_key_is_named(certificate: Certificate, tmp_path: Path) -> None:
@@ -148,12 +149,17 @@ def test_a_missing_certificate_or_key_is_named(certificate: Certificate, tmp_pat
     assert str(missing) in refused(start_with(certificate.certificate, missing), STATUS_ELSE)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root can read everything")
-def test_an_unreadable_key_is_named(certificate: Certificate, tmp_path: Path) -> None:
-    key = tmp_path / "unreadable.key"
-    shutil.copy(certificate.key, key)
-    key.chmod(0)
-    assert str(key) in refused(start_with(certificate.certificate, key), STATUS_ELSE)
+def test_an_unreadable_key_is_named(certificate: Certificate) -> None:
+    need_powerless()
+    # Not `tmp_path`, whose parents are ours alone.
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        public = Path(shutil.copy(certificate.certificate, directory))
+        public.chmod(0o644)
+        key = Path(shutil.copy(certificate.key, directory))
+        key.chmod(0)
+        line = refused(start_with(public, key, powerless=True), STATUS_ELSE)
+    assert str(key) in line
 
 
 def test_a_file_without_a_certificate_or_key_is_named(
@@ -211,7 +217,7 @@ def test_an_application_that_raises_on_import_is_told_of_with_its_own_traceback(
 def test_a_port_in_use_is_named() -> None:
     with closing(socket.create_server((HOST, 0))) as taken:
         port = taken.getsockname()[1]
-        line = refused(run("--http", ANY, "pages:app"), STATUS_ELSE)
+        line = refused(run("--http", f"{HOST}:{port}", "pages:app"), STATUS_ELSE)
     assert f"{HOST}:{port}" in line
     assert "in use" in line
 
@@ -221,7 +227,11 @@ def test_an_address_that_is_not_ours_is_named() -> None:
     assert "192.0.2.1" in line
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may bind every port")
 def test_a_privileged_port_is_named_with_what_to_do() -> None:
-    line = refused(run("--http", f"{HOST}:443", "pages:app"), STATUS_ELSE)
+    need_powerless()
+    first = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
+    if first <= 443:
+        pytest.skip(f"every port from {first} on may be bound by everybody here")
+    line = refused(run("--http", f"{HOST}:443", "pages:app", powerless=True), STATUS_ELSE)
     assert f"{HOST}:443" in line
+    assert str(first) in line

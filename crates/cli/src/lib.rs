@@ -11,6 +11,8 @@
 //! to `python -m thalweg`, started in its own place. That one, in the extension module, takes them over instead
 //! of binding, and runs the application. Nothing of the user's runs before the privileges are dropped.
 
+pub mod interpreter;
+mod log;
 mod plan;
 
 pub use plan::Plan;
@@ -85,7 +87,10 @@ pub fn run(arguments: impl Iterator<Item = OsString>, host: &dyn Host) -> u8 {
 
 fn command(arguments: impl Iterator<Item = OsString>, host: &dyn Host) -> Result<u8, Error> {
     match thalweg_options::parse(arguments) {
-        Ok(Command::Serve(serve)) => host.serve(Plan::prepare(*serve)?),
+        Ok(Command::Serve(serve)) => {
+            log::start(serve.log_level);
+            host.serve(Plan::prepare(*serve)?)
+        }
         Ok(Command::Help) => {
             say(&mut std::io::stdout(), &thalweg_options::help());
             Ok(0)

@@ -150,8 +150,11 @@ pub fn take() -> Result<Option<Handover>, HandoverError> {
     let text = value.to_string_lossy();
     let missing = || HandoverError::NoDescriptor(text.clone().into_owned());
     let number: RawFd = text.parse().map_err(|_| missing())?;
-    // Standard streams are never it.
-    let owned = own(number).filter(|_| number > 2).ok_or_else(missing)?;
+    // Standard streams are never it, and must not be owned even for a moment: that would close them.
+    let owned = (number > 2)
+        .then(|| own(number))
+        .flatten()
+        .ok_or_else(missing)?;
     let seals =
         rustix::fs::fcntl_get_seals(&owned).map_err(|_| HandoverError::NotSealed(number))?;
     if !seals.contains(SEALS) {

@@ -6,7 +6,7 @@ use std::fmt::Write;
 const HEAD: &str = "\
 thalweg: HTTP/2 and HTTP/1.1 for Python (WSGI) applications, on one port
 
-  thalweg [OPTIONS] MODULE:CALLABLE
+  thalweg [OPTIONS] [MODULE[:CALLABLE]]
   thalweg app:app                                     HTTP on 127.0.0.1:8000
   thalweg --https2 addr=:8443,cert=server.crt,key=server.key --module app:app
 ";

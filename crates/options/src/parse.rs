@@ -1,7 +1,7 @@
 //! From arguments to a [`Command`], by the table.
 //!
 //! GNU forms: `--name value`, `--name=value`, `-n value`, `-nvalue`; `--` ends the options. The one bare argument
-//! is `MODULE:CALLABLE`. An option given twice takes its last value, unless it adds to a list.
+//! is `MODULE[:CALLABLE]`. An option given twice takes its last value, unless it adds to a list.
 
 use crate::address::Address;
 use crate::serve::{Application, Listen, Serve, Source};
@@ -107,12 +107,12 @@ fn finish(mut draft: Draft, bare: Option<&OsStr>) -> Result<Serve, UsageError> {
         Ok([source]) => Application { source, callable },
         Err(sources) if sources.is_empty() => {
             return Err(UsageError::new(
-                "no application is given: thalweg MODULE:CALLABLE, --module or --wsgi-file; see --help",
+                "no application is given: thalweg MODULE[:CALLABLE], --module or --wsgi-file; see --help",
             ));
         }
         Err(_) => {
             return Err(UsageError::new(
-                "only one application can be served: give one of MODULE:CALLABLE, --module and --wsgi-file",
+                "only one application can be served: give one of MODULE[:CALLABLE], --module and --wsgi-file",
             ));
         }
     };
@@ -167,19 +167,13 @@ fn check_addresses(serve: &Serve) -> Result<(), UsageError> {
 }
 
 impl Draft {
-    /// `thalweg app:app`.
+    /// `thalweg app:app`, or `thalweg app`.
     fn take_bare(&mut self, value: &OsStr) -> Result<(), UsageError> {
         let text = value.to_str().unwrap_or_default();
-        if !text.contains(':') {
-            return Err(UsageError(format!(
-                "'{}' is neither an option nor MODULE:CALLABLE; a file is given with --wsgi-file",
-                value.display()
-            )));
-        }
         let (module, callable) =
-            table::module(text).map_err(|allowed| refused("MODULE:CALLABLE", value, &allowed))?;
+            table::module(text).map_err(|allowed| refused("MODULE[:CALLABLE]", value, &allowed))?;
         self.sources.push(Source::Module(module));
-        self.callable = callable.unwrap_or_default();
+        self.callable = callable.or(self.callable.take());
         Ok(())
     }
 }
@@ -274,7 +268,7 @@ mod tests {
         ]);
         assert_eq!(serve.listen[1].address, Address::Shared(1));
         assert_eq!(serve.uid.as_deref(), Some("user"));
-        assert_eq!(serve.application.to_string(), "app:application");
+        assert_eq!(serve.application.to_string(), "app");
     }
 
     #[test]
@@ -315,7 +309,7 @@ mod tests {
             serve(&["--wsgi-file", "./dir/app.py"])
                 .application
                 .to_string(),
-            "./dir/app.py:application"
+            "./dir/app.py"
         );
     }
 
@@ -397,12 +391,12 @@ mod tests {
                 "'c:d' is one argument too many: one application can be served, and options begin with --",
             ),
             (
-                &["get"],
-                "'get' is neither an option nor MODULE:CALLABLE; a file is given with --wsgi-file",
+                &["app/main.py"],
+                "MODULE[:CALLABLE] 'app/main.py': allowed is a dotted name, as in package.module:callable; 'app/main.py' is none (a file is given with --wsgi-file)",
             ),
             (
                 &["a b:c"],
-                "MODULE:CALLABLE 'a b:c': allowed is MODULE[:CALLABLE]; 'a b' is not the name of a module (a file is given with --wsgi-file)",
+                "MODULE[:CALLABLE] 'a b:c': allowed is a dotted name, as in package.module:callable; 'a b' is none (a file is given with --wsgi-file)",
             ),
             (
                 &["--module", "app.py:1"],
@@ -410,15 +404,15 @@ mod tests {
             ),
             (
                 &[],
-                "no application is given: thalweg MODULE:CALLABLE, --module or --wsgi-file; see --help",
+                "no application is given: thalweg MODULE[:CALLABLE], --module or --wsgi-file; see --help",
             ),
             (
                 &["--http", ":80"],
-                "no application is given: thalweg MODULE:CALLABLE, --module or --wsgi-file; see --help",
+                "no application is given: thalweg MODULE[:CALLABLE], --module or --wsgi-file; see --help",
             ),
             (
                 &["a:b", "--wsgi-file", "c"],
-                "only one application can be served: give one of MODULE:CALLABLE, --module and --wsgi-file",
+                "only one application can be served: give one of MODULE[:CALLABLE], --module and --wsgi-file",
             ),
             (
                 &["a:b", "--http", "=0"],

@@ -62,7 +62,7 @@ impl Serve {
             gid: None,
             application: Application {
                 source: Source::Module(String::new()),
-                callable: String::new(),
+                callable: None,
             },
             chdir: None,
             pythonpath: Vec::new(),
@@ -133,8 +133,8 @@ pub struct Keys {
 pub struct Application {
     /// Where it is.
     pub source: Source,
-    /// The name of the callable there; dots lead into attributes.
-    pub callable: String,
+    /// The name of the callable there; dots lead into attributes. None: `application`, or else `app`.
+    pub callable: Option<String>,
 }
 
 /// Where an application is.
@@ -149,8 +149,12 @@ pub enum Source {
 impl fmt::Display for Application {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.source {
-            Source::Module(name) => write!(f, "{name}:{}", self.callable),
-            Source::File(path) => write!(f, "{}:{}", path.display(), self.callable),
+            Source::Module(name) => f.write_str(name)?,
+            Source::File(path) => path.display().fmt(f)?,
+        }
+        match &self.callable {
+            Some(callable) => write!(f, ":{callable}"),
+            None => Ok(()),
         }
     }
 }

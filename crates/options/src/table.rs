@@ -70,7 +70,7 @@ pub(crate) struct Draft {
     pub(crate) serve: Serve,
     /// At most one of each kind.
     pub(crate) sources: Vec<Source>,
-    pub(crate) callable: String,
+    pub(crate) callable: Option<String>,
     pub(crate) information: Option<Information>,
 }
 
@@ -197,9 +197,7 @@ pub const TABLE: &[Row] = &[
                 .sources
                 .retain(|other| !matches!(other, Source::Module(_)));
             draft.sources.push(Source::Module(module));
-            if let Some(callable) = callable {
-                draft.callable = callable;
-            }
+            draft.callable = callable.or(draft.callable.take());
             Ok(())
         },
         ..EMPTY
@@ -222,11 +220,10 @@ pub const TABLE: &[Row] = &[
     Row {
         name: "callable",
         form: "NAME",
-        default: "application",
-        meaning: "its name there",
+        meaning: "its name there; application, or else app, if not given",
         group: Group::Application,
         set: |draft, value| {
-            draft.callable = callable(value::text(value)?)?;
+            draft.callable = Some(callable(value::text(value)?)?);
             Ok(())
         },
         ..EMPTY
@@ -568,9 +565,9 @@ pub(crate) fn module(text: &str) -> Result<(String, Option<String>), Allowed> {
         Some((module, name)) => (module, Some(callable(name)?)),
         None => (text, None),
     };
-    if !is_dotted_name(module) {
+    if !is_dotted_name(module) || module.ends_with(".py") {
         return Err(format!(
-            "MODULE[:CALLABLE]; '{module}' is not the name of a module (a file is given with --wsgi-file)"
+            "a dotted name, as in package.module:callable; '{module}' is none (a file is given with --wsgi-file)"
         )
         .into());
     }
@@ -601,7 +598,7 @@ impl Draft {
         let mut draft = Self {
             serve: Serve::unset(),
             sources: Vec::new(),
-            callable: String::new(),
+            callable: None,
             information: None,
         };
         for row in TABLE.iter().filter(|row| !row.default.is_empty()) {

@@ -24,19 +24,12 @@ use crate::syntax;
 pub(super) struct Facts {
     pub(super) version: Version,
     content_length: Option<u64>,
-    coding: Coding,
+    chunked: bool,
     close: bool,
     keep_alive: bool,
     upgrade_option: bool,
     upgrade: bool,
     expects_continue: bool,
-}
-
-/// What transfer-encoding says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Coding {
-    Absent,
-    Chunked,
 }
 
 /// Where the content of a message ends.
@@ -56,7 +49,7 @@ impl Facts {
         Self {
             version,
             content_length: None,
-            coding: Coding::Absent,
+            chunked: false,
             close: false,
             keep_alive: false,
             upgrade_option: false,
@@ -115,11 +108,11 @@ impl Facts {
     }
 
     fn length(&self) -> Result<Option<Length>, Violation> {
-        match (self.coding, self.content_length) {
-            (Coding::Chunked, Some(_)) => Err(Violation::LengthAndEncoding),
-            (Coding::Chunked, None) if self.version == Version::Http10 => Err(Violation::Framing),
-            (Coding::Chunked, None) => Ok(Some(Length::Chunked)),
-            (Coding::Absent, length) => Ok(length.map(Length::Exact)),
+        match (self.chunked, self.content_length) {
+            (true, Some(_)) => Err(Violation::LengthAndEncoding),
+            (true, None) if self.version == Version::Http10 => Err(Violation::Framing),
+            (true, None) => Ok(Some(Length::Chunked)),
+            (false, length) => Ok(length.map(Length::Exact)),
         }
     }
 
@@ -132,24 +125,19 @@ impl Facts {
     }
 
     fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), Violation> {
-        if self.coding == Coding::Chunked {
+        if self.chunked {
             return Err(Violation::Framing);
         }
-        let mut codings = list(value).peekable();
-        while let Some(coding) = codings.next() {
-            let last = codings.peek().is_none();
-            match (coding.eq_ignore_ascii_case(b"chunked"), last) {
-                (true, true) => self.coding = Coding::Chunked,
-                (false, false) if ends_in_chunked(value) => {
-                    return Err(Violation::TransferEncoding);
-                }
-                _ => return Err(Violation::Framing),
-            }
+        let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
+        let chunked = list(value).filter(|coding| is_chunked(coding)).count();
+        if chunked != 1 || !list(value).last().is_some_and(is_chunked) {
+            return Err(Violation::Framing);
         }
-        match self.coding {
-            Coding::Chunked => Ok(()),
-            Coding::Absent => Err(Violation::Framing),
+        if list(value).count() > 1 {
+            return Err(Violation::TransferEncoding);
         }
+        self.chunked = true;
+        Ok(())
     }
 
     fn connection(&mut self, value: &[u8]) {
@@ -170,7 +158,7 @@ impl Facts {
 }
 
 impl Length {
-    /// How the end of the content is recognised when there is content.
+    /// Whether there is no content.
     pub(super) fn is_none(self) -> bool {
         self == Length::Exact(0)
     }
@@ -179,10 +167,4 @@ impl Length {
 /// The members of a comma-separated list, without white space around them.
 fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|octet| *octet == b',').map(<[u8]>::trim_ascii)
-}
-
-fn ends_in_chunked(value: &[u8]) -> bool {
-    list(value)
-        .last()
-        .is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"))
 }

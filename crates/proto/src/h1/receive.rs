@@ -387,5 +387,8 @@ impl Session {
         if let Some(Exchange { receiving, .. }) = &mut self.exchange {
             *receiving = true;
         }
+        if self.peer_ended {
+            self.received(None);
+        }
     }
 }

@@ -100,11 +100,7 @@ pub(super) fn response(
     announce: Announce,
     connection: Connection,
 ) {
-    out.extend_from_slice(b"HTTP/1.1 ");
-    decimal(out, u64::from(head.status));
-    out.push(b' ');
-    out.extend_from_slice(head.reason().unwrap_or_else(|| reason(head.status)));
-    out.extend_from_slice(b"\r\n");
+    status_line(out, head.status, head.reason());
     fields(out, &head.fields, |name| {
         name == b"connection" || announce == Announce::Omit && name == b"content-length"
     });
@@ -133,13 +129,8 @@ pub(super) fn request(
 
 /// Writes a whole response of the session's own, after which the connection closes.
 pub(super) fn refusal(out: &mut Vec<u8>, why: Violation, bodiless: bool) {
-    let head = Response::new(why.status()).with_field(b"content-type", b"text/plain");
-    out.extend_from_slice(b"HTTP/1.1 ");
-    decimal(out, u64::from(head.status));
-    out.push(b' ');
-    out.extend_from_slice(reason(head.status));
-    out.extend_from_slice(b"\r\n");
-    fields(out, &head.fields, |_| false);
+    status_line(out, why.status(), None);
+    line(out, b"content-type", b"text/plain");
     out.extend_from_slice(b"content-length: ");
     decimal(out, why.text().len() as u64 + 1);
     out.extend_from_slice(b"\r\n");
@@ -175,6 +166,14 @@ pub(super) fn last_chunk(out: &mut Vec<u8>, trailers: Option<&Fields>) {
     if let Some(trailers) = trailers {
         fields(out, trailers, |_| false);
     }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn status_line(out: &mut Vec<u8>, status: u16, given: Option<&[u8]>) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    decimal(out, u64::from(status));
+    out.push(b' ');
+    out.extend_from_slice(given.unwrap_or_else(|| reason(status)));
     out.extend_from_slice(b"\r\n");
 }
 

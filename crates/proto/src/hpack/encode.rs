@@ -25,7 +25,7 @@ pub struct Encoder {
 pub enum Indexing {
     /// It enters the dynamic table: it is likely to come again.
     Enter,
-    /// It does not enter the table, here.
+    /// It does not enter the dynamic table, nor is it looked for there.
     Without,
     /// It must not enter a table here or at any intermediary, nor be taken from one (RFC 7541, section 7.1.3).
     Never,
@@ -123,16 +123,20 @@ impl Encoder {
         let Field { name, value, .. } = field;
         let hash = lookup::hash_name(name);
         let fixed = lookup::static_name(name, hash);
-        let indexing = asked.unwrap_or_else(|| self.indexing(field, fixed));
-        let line = lookup::hash_line(hash, value);
-        if indexing != Indexing::Never {
-            let index = fixed
-                .and_then(|first| lookup::static_line(first, value))
-                .or_else(|| self.dynamic_line(field, line));
-            if let Some(index) = index {
-                integer::encode(0x80, 7, index, out);
-                return;
-            }
+        let size = name.len() + value.len() + LINE_OVERHEAD;
+        let indexing = match asked.unwrap_or_else(|| self.indexing(field, fixed)) {
+            Indexing::Enter if size > self.table.limit() as usize => Indexing::Without,
+            indexing => indexing,
+        };
+        if indexing != Indexing::Never
+            && let Some(index) = fixed.and_then(|first| lookup::static_line(first, value))
+        {
+            return integer::encode(0x80, 7, index, out);
+        }
+        // Only a line that would be entered can have been: others need no hash.
+        let line = (indexing == Indexing::Enter).then(|| lookup::hash_line(hash, value));
+        if let Some(index) = line.and_then(|line| self.dynamic_line(field, line)) {
+            return integer::encode(0x80, 7, index, out);
         }
         let index = fixed.or_else(|| self.dynamic_name(name, hash));
         if index.is_none() && name.iter().any(u8::is_ascii_uppercase) {
@@ -140,19 +144,17 @@ impl Encoder {
             let name = &*name.to_ascii_lowercase();
             return self.represent(Field { name, ..field }, asked, out);
         }
-        let size = name.len() + value.len() + LINE_OVERHEAD;
-        let enter = indexing == Indexing::Enter && size <= self.table.limit() as usize;
         let (flags, prefix) = match indexing {
+            Indexing::Enter => (0x40, 6),
+            Indexing::Without => (0x00, 4),
             Indexing::Never => (0x10, 4),
-            _ if enter => (0x40, 6),
-            _ => (0x00, 4),
         };
         integer::encode(flags, prefix, index.unwrap_or(0), out);
         if index.is_none() {
             self.string(name, out);
         }
         self.string(value, out);
-        if enter {
+        if let Some(line) = line {
             self.table.append(name);
             self.table.append(value);
             self.table.enter(name.len());
@@ -165,23 +167,18 @@ impl Encoder {
     /// Which way is best for a line, whose name may be that of a line of the static table. What changes with
     /// every message, or is large, would only push better entries out; the list is libnghttp2's.
     fn indexing(&self, field: Field<'_>, fixed: Option<u32>) -> Indexing {
-        if field.never_index {
-            return Indexing::Never;
-        }
-        match fixed.map(|_| field.name) {
-            Some(b"authorization" | b"proxy-authorization") => return Indexing::Never,
-            Some(b"cookie") if field.value.len() < GUESSABLE => return Indexing::Never,
-            Some(
-                b":path" | b"age" | b"content-length" | b"etag" | b"if-modified-since"
-                | b"if-none-match" | b"location" | b"set-cookie",
-            ) => return Indexing::Without,
-            _ => {}
-        }
         let size = field.name.len() + field.value.len() + LINE_OVERHEAD;
-        if size > self.table.limit() as usize / 4 * 3 {
-            return Indexing::Without;
+        match fixed {
+            _ if field.never_index => Indexing::Never,
+            Some(AUTHORIZATION | PROXY_AUTHORIZATION) => Indexing::Never,
+            Some(COOKIE) if field.value.len() < GUESSABLE => Indexing::Never,
+            Some(
+                PATH | AGE | CONTENT_LENGTH | ETAG | IF_MODIFIED_SINCE | IF_NONE_MATCH | LOCATION
+                | SET_COOKIE,
+            ) => Indexing::Without,
+            _ if size > self.table.limit() as usize / 4 * 3 => Indexing::Without,
+            _ => Indexing::Enter,
         }
-        Indexing::Enter
     }
 
     /// The index of the dynamic entry that is this line.
@@ -198,11 +195,7 @@ impl Encoder {
 
     /// Appends a string, Huffman-coded where that is not longer (RFC 7541, section 5.2).
     fn string(&self, octets: &[u8], out: &mut Vec<u8>) {
-        let coded = huffman::encoded_len(octets);
-        if self.huffman && (1..=octets.len()).contains(&coded) {
-            integer::encode(0x80, 7, coded as u32, out);
-            huffman::encode(octets, out);
-        } else {
+        if !(self.huffman && huffman::string(octets, out)) {
             integer::encode(0x00, 7, octets.len() as u32, out);
             out.extend_from_slice(octets);
         }
@@ -220,6 +213,18 @@ impl Encoder {
         self.names.evict_to(self.table.len());
     }
 }
+
+const AGE: u32 = lookup::first_index(b"age");
+const AUTHORIZATION: u32 = lookup::first_index(b"authorization");
+const CONTENT_LENGTH: u32 = lookup::first_index(b"content-length");
+const COOKIE: u32 = lookup::first_index(b"cookie");
+const ETAG: u32 = lookup::first_index(b"etag");
+const IF_MODIFIED_SINCE: u32 = lookup::first_index(b"if-modified-since");
+const IF_NONE_MATCH: u32 = lookup::first_index(b"if-none-match");
+const LOCATION: u32 = lookup::first_index(b"location");
+const PATH: u32 = lookup::first_index(b":path");
+const PROXY_AUTHORIZATION: u32 = lookup::first_index(b"proxy-authorization");
+const SET_COOKIE: u32 = lookup::first_index(b"set-cookie");
 
 /// A cookie shorter than this, in octets, might be found out by trying (RFC 7541, section 7.1).
 const GUESSABLE: usize = 20;

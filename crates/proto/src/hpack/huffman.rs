@@ -3,7 +3,7 @@
 //! The code is canonical: codes of one length are consecutive in the order of their symbols, and follow on from
 //! those of the length before. So the lengths alone are written down here, and the compiler works out the rest.
 
-use super::DecodeError;
+use super::{DecodeError, integer};
 
 /// The length of the code of every octet, and of EOS, in bits (RFC 7541, appendix B).
 #[rustfmt::skip]
@@ -63,8 +63,32 @@ struct Canon {
 
 static CANON: Canon = canon();
 
-/// The symbol whose code the eight bits start with, and the code's length; length 0 where it is longer.
-static SHORT: [(u8, u8); 256] = short();
+/// How many bits are looked at in one step: two codes of the six bits that most text takes.
+const STEP_BITS: u32 = 12;
+
+/// One or two symbols whose codes [`STEP_BITS`] bits start with.
+#[derive(Clone, Copy)]
+struct Step {
+    /// The first symbol, and the second one above it.
+    symbols: u16,
+    /// The bits of all of them.
+    bits: u8,
+    /// The bits of the first one; 0 if its code is longer than a step.
+    first: u8,
+}
+
+impl Step {
+    /// A step of a single octet.
+    fn of(octet: u8) -> Self {
+        Self {
+            symbols: octet.into(),
+            bits: 0,
+            first: 0,
+        }
+    }
+}
+
+static STEPS: [Step; 1 << STEP_BITS] = steps();
 
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const fn canon() -> Canon {
@@ -105,22 +129,44 @@ const fn canon() -> Canon {
 }
 
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-const fn short() -> [(u8, u8); 256] {
+const fn steps() -> [Step; 1 << STEP_BITS] {
     let canon = canon();
-    let mut short = [(0, 0); 256];
+    let mut single = [(0_u8, 0_u8); 1 << STEP_BITS];
     let mut symbol = 0;
     while symbol < SYMBOLS {
         let Code { code, bits } = canon.codes[symbol];
-        if bits <= 8 {
+        if bits <= STEP_BITS {
+            let rest = STEP_BITS - bits;
             let mut tail = 0;
-            while tail < 1 << (8 - bits) {
-                short[((code << (8 - bits)) | tail) as usize] = (symbol as u8, bits as u8);
+            while tail < 1 << rest {
+                single[(code << rest | tail) as usize] = (symbol as u8, bits as u8);
                 tail += 1;
             }
         }
         symbol += 1;
     }
-    short
+    let mut steps = [Step {
+        symbols: 0,
+        bits: 0,
+        first: 0,
+    }; 1 << STEP_BITS];
+    let mut at = 0;
+    while at < steps.len() {
+        let (symbol, bits) = single[at];
+        steps[at] = Step {
+            symbols: symbol as u16,
+            bits,
+            first: bits,
+        };
+        // What follows the first code, with zeros behind: they decide nothing that fits into the step.
+        let (second, more) = single[(at << bits) % steps.len()];
+        if bits > 0 && more > 0 && bits + more <= STEP_BITS as u8 {
+            steps[at].symbols |= (second as u16) << 8;
+            steps[at].bits += more;
+        }
+        at += 1;
+    }
+    steps
 }
 
 /// The code of an octet.
@@ -129,31 +175,50 @@ fn code(octet: u8) -> Code {
     CANON.codes[octet as usize]
 }
 
-/// What `octets` need when coded, in octets.
-pub(super) fn encoded_len(octets: &[u8]) -> usize {
-    let bits: usize = octets.iter().map(|&octet| code(octet).bits as usize).sum();
-    bits.div_ceil(8)
+/// Appends `octets` as a coded string, its length first (RFC 7541, section 5.2), and says whether it did: it does
+/// not if that is longer than the octets themselves, or if there are none.
+pub(super) fn string(octets: &[u8], out: &mut Vec<u8>) -> bool {
+    let start = out.len();
+    out.push(0);
+    encode(octets, out);
+    let coded = out.len() - start - 1;
+    if !(1..=octets.len()).contains(&coded) {
+        out.truncate(start);
+        return false;
+    }
+    match out.get_mut(start) {
+        Some(length) if coded < 0x7f => *length = 0x80 | coded as u8,
+        _ => {
+            // The length takes more than the one octet that was left for it.
+            let mut length = Vec::with_capacity(6);
+            integer::encode(0x80, 7, coded as u32, &mut length);
+            out.splice(start..=start, length);
+        }
+    }
+    true
 }
 
 /// Appends the code of `octets`, padded with ones.
-pub(super) fn encode(octets: &[u8], out: &mut Vec<u8>) {
-    let mut window = 0_u64;
-    let mut held = 0;
+fn encode(octets: &[u8], out: &mut Vec<u8>) {
+    let mut window = 0_u64; // the bits that were not written yet, at the bottom
+    let mut room = 64; // how many more it takes
     for &octet in octets {
         let Code { code, bits } = code(octet);
-        window = window << bits | u64::from(code);
-        held += bits;
-        if held >= 32 {
-            held -= 32;
-            out.extend_from_slice(&((window >> held) as u32).to_be_bytes());
+        let code = u64::from(code);
+        if bits < room {
+            window = window << bits | code;
+            room -= bits;
+        } else {
+            let spill = bits - room;
+            out.extend_from_slice(&(window << room | code >> spill).to_be_bytes());
+            window = code;
+            room = 64 - spill;
         }
     }
-    while held >= 8 {
-        held -= 8;
-        out.push((window >> held) as u8);
-    }
+    let held = 64 - room;
     if held > 0 {
-        out.push((window << (8 - held)) as u8 | 0xff >> held);
+        out.extend_from_slice(&(window << room | u64::MAX >> held).to_be_bytes());
+        out.truncate(out.len() - room as usize / 8);
     }
 }
 
@@ -164,57 +229,126 @@ pub(super) fn most_decoded(coded: usize) -> usize {
 
 /// Appends the string that `coded` stands for, or nothing if it is longer than `most`, and says how long it is.
 /// No more than `most` and a few octets are held meanwhile.
-pub(super) fn decode(
-    mut coded: &[u8],
-    most: usize,
-    out: &mut Vec<u8>,
-) -> Result<usize, DecodeError> {
-    let start = out.len();
-    let mut len = 0;
-    let mut window = 0_u64; // the next bits, from the top
+pub(super) fn decode(coded: &[u8], most: usize, out: &mut Vec<u8>) -> Result<usize, DecodeError> {
+    let mut text = Text::new(most, out);
+    let mut window = 0_u64; // the next bits, from the top; ones behind the last
     let mut held = 0; // how many of them there are
-    loop {
-        while held <= 56 {
-            let Some((&octet, rest)) = coded.split_first() else {
-                break;
+    for piece in coded.chunks(4) {
+        let bits = 8 * piece.len() as u32;
+        window |= word(piece) >> held;
+        held += bits;
+        while held >= STEP_BITS {
+            let step = step(window);
+            let bits = if step.first > 0 {
+                text.add(step);
+                u32::from(step.bits)
+            } else {
+                let (symbol, bits) = long_symbol(window);
+                if bits > held {
+                    break;
+                }
+                text.add(Step::of(
+                    u8::try_from(symbol).map_err(|_| DecodeError::Huffman)?,
+                ));
+                bits
             };
-            window |= u64::from(octet) << (56 - held);
-            held += 8;
-            coded = rest;
+            window <<= bits;
+            held -= bits;
         }
-        let (symbol, bits) = symbol(window | u64::MAX.checked_shr(held).unwrap_or(0));
-        if bits > held {
+    }
+    // What is left is shorter than a step, or padding.
+    loop {
+        let step = step(window | u64::MAX >> held);
+        let bits = u32::from(step.first);
+        if bits == 0 || bits > held {
             break;
         }
-        if symbol == EOS {
-            return Err(DecodeError::Huffman);
-        }
-        len += 1;
-        if len <= most {
-            out.push(symbol as u8);
-        } else {
-            out.truncate(start);
-        }
+        text.add(Step::of(step.symbols as u8));
         window <<= bits;
         held -= bits;
     }
-    let padding = window | u64::MAX >> held;
-    if held >= 8 || padding != u64::MAX {
+    if held >= 8 || window | u64::MAX >> held != u64::MAX {
         return Err(DecodeError::Huffman);
     }
-    Ok(len)
+    Ok(text.finish())
+}
+
+/// Up to four octets, from the top.
+#[inline]
+fn word(piece: &[u8]) -> u64 {
+    match *piece {
+        [a, b, c, d] => u64::from(u32::from_be_bytes([a, b, c, d])) << 32,
+        [a, b, c] => u64::from(u32::from_be_bytes([a, b, c, 0])) << 32,
+        [a, b] => u64::from(u16::from_be_bytes([a, b])) << 48,
+        [a] => u64::from(a) << 56,
+        _ => 0,
+    }
+}
+
+/// Decoded octets on their way to a buffer, eight at a time.
+struct Text<'a> {
+    out: &'a mut Vec<u8>,
+    start: usize,
+    most: usize,
+    /// How many octets were taken back because there were more than `most`.
+    lost: usize,
+    octets: u64,
+    /// How many bits of `octets` there are.
+    bits: u32,
+}
+
+impl<'a> Text<'a> {
+    fn new(most: usize, out: &'a mut Vec<u8>) -> Self {
+        Self {
+            start: out.len(),
+            out,
+            most,
+            lost: 0,
+            octets: 0,
+            bits: 0,
+        }
+    }
+
+    #[inline]
+    fn add(&mut self, step: Step) {
+        self.octets |= u64::from(step.symbols) << self.bits;
+        self.bits += if step.bits > step.first { 16 } else { 8 };
+        if self.bits > 48 {
+            self.flush();
+        }
+    }
+
+    #[inline]
+    fn flush(&mut self) {
+        self.out.extend_from_slice(&self.octets.to_le_bytes());
+        let len = self.out.len() - 8 + self.bits as usize / 8;
+        self.out.truncate(len);
+        self.octets = 0;
+        self.bits = 0;
+        if len - self.start > self.most {
+            self.lost += len - self.start;
+            self.out.truncate(self.start);
+        }
+    }
+
+    fn finish(mut self) -> usize {
+        self.flush();
+        let kept = self.out.len() - self.start;
+        if self.lost > 0 {
+            self.out.truncate(self.start);
+        }
+        self.lost + kept
+    }
+}
+
+/// The step that the window starts with.
+#[inline]
+#[expect(clippy::indexing_slicing, reason = "a table of 2^n by n bits")]
+fn step(window: u64) -> Step {
+    STEPS[(window >> (64 - STEP_BITS)) as usize]
 }
 
 /// The symbol whose code the window starts with, and how many bits it takes.
-#[inline]
-#[expect(clippy::indexing_slicing, reason = "a table of 256 by 8 bits")]
-fn symbol(window: u64) -> (u16, u32) {
-    match SHORT[(window >> 56) as usize] {
-        (_, 0) => long_symbol(window),
-        (symbol, bits) => (u16::from(symbol), u32::from(bits)),
-    }
-}
-
 #[cold]
 fn long_symbol(window: u64) -> (u16, u32) {
     let code = (window >> 32) as u32;

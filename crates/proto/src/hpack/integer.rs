@@ -3,6 +3,7 @@
 use super::DecodeError;
 
 /// Appends `value`; `flags` are the bits of the first octet above the prefix of `prefix` bits.
+#[inline]
 pub(super) fn encode(flags: u8, prefix: u32, value: u32, out: &mut Vec<u8>) {
     let most = (1 << prefix) - 1;
     if value < most {
@@ -10,7 +11,10 @@ pub(super) fn encode(flags: u8, prefix: u32, value: u32, out: &mut Vec<u8>) {
         return;
     }
     out.push(flags | most as u8);
-    let mut rest = value - most;
+    encode_long(value - most, out);
+}
+
+fn encode_long(mut rest: u32, out: &mut Vec<u8>) {
     while rest >= 0x80 {
         out.push(rest as u8 | 0x80);
         rest >>= 7;

@@ -12,49 +12,63 @@
 use super::table::STATIC;
 use std::collections::VecDeque;
 
-/// A hash of a name: of its length, its first and its last eight octets.
+/// A hash of a name.
 #[inline]
 pub(super) const fn hash_name(name: &[u8]) -> u64 {
-    let (first, last) = match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
-        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
-        _ => match (name.first_chunk::<4>(), name.last_chunk::<4>()) {
-            (Some(first), Some(last)) => (
-                u32::from_le_bytes(*first) as u64,
-                u32::from_le_bytes(*last) as u64,
-            ),
-            _ => match *name {
-                [a] => (a as u64, 0),
-                [a, b] => (a as u64, b as u64),
-                [a, b, c] => (a as u64, (b as u64) << 8 | c as u64),
-                _ => (0, 0),
-            },
-        },
-    };
-    mix(mix(SEED + name.len() as u64, first), last)
+    hash(SEED, name)
+}
+
+/// A hash of a line, from that of its name.
+#[inline]
+pub(super) const fn hash_line(name: u64, value: &[u8]) -> u64 {
+    hash(name, value)
 }
 
 /// The first number that gives each name of the static table a slot of its own.
-const SEED: u64 = 336;
+const SEED: u64 = 763;
 
-/// A hash of a line, from that of its name.
-pub(super) fn hash_line(name: u64, value: &[u8]) -> u64 {
-    let mut hash = mix(name, value.len() as u64);
-    let mut rest = value;
-    while let Some((word, after)) = rest.split_first_chunk::<8>() {
-        hash = mix(hash, u64::from_le_bytes(*word));
+#[inline]
+const fn hash(seed: u64, octets: &[u8]) -> u64 {
+    let mut hash = seed ^ octets.len() as u64;
+    let mut rest = octets;
+    while rest.len() > 16
+        && let Some((words, after)) = rest.split_first_chunk::<16>()
+    {
+        let words = u128::from_le_bytes(*words);
+        hash = fold(words as u64 ^ hash, (words >> 64) as u64 ^ MIX);
         rest = after;
     }
-    if let Some(word) = value.last_chunk::<8>() {
-        mix(hash, u64::from_le_bytes(*word))
-    } else {
-        mix(hash, hash_name(rest))
+    let (first, last) = ends(rest);
+    fold(first ^ hash, last ^ MIX)
+}
+
+/// Up to sixteen octets as two numbers.
+#[inline]
+const fn ends(octets: &[u8]) -> (u64, u64) {
+    if let (Some(first), Some(last)) = (octets.first_chunk(), octets.last_chunk()) {
+        return (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
+    }
+    if let (Some(first), Some(last)) = (octets.first_chunk(), octets.last_chunk()) {
+        return (
+            u32::from_le_bytes(*first) as u64,
+            u32::from_le_bytes(*last) as u64,
+        );
+    }
+    match *octets {
+        [a] => (a as u64, 0),
+        [a, b] => (a as u64, b as u64),
+        [a, b, c] => (a as u64, (b as u64) << 8 | c as u64),
+        _ => (0, 0),
     }
 }
 
 #[inline]
-const fn mix(hash: u64, word: u64) -> u64 {
-    (hash.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+const fn fold(a: u64, b: u64) -> u64 {
+    let product = a as u128 * b as u128;
+    product as u64 ^ (product >> 64) as u64
 }
+
+const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The index of the first line of the static table with this name, whose hash is given.
 #[inline]
@@ -64,16 +78,49 @@ pub(super) fn static_name(name: &[u8], hash: u64) -> Option<u32> {
     (*found == name).then_some(u32::from(index))
 }
 
+/// The same for the compiler: a name that the static table lacks does not compile.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+pub(super) const fn first_index(name: &[u8]) -> u32 {
+    let mut at = 0;
+    while !equal(STATIC[at].0, name) {
+        at += 1;
+    }
+    at as u32 + 1
+}
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn equal(a: &[u8], b: &[u8]) -> bool {
+    let mut at = 0;
+    while at < a.len() && at < b.len() && a[at] == b[at] {
+        at += 1;
+    }
+    at == a.len() && at == b.len()
+}
+
 /// The index of the line of the static table with this value and the name that `first` is the first line of.
 #[inline]
 pub(super) fn static_line(first: u32, value: &[u8]) -> Option<u32> {
-    let (name, _) = STATIC.get(first as usize - 1)?;
-    let at = STATIC
-        .get(first as usize - 1..)?
-        .iter()
-        .take_while(|line| line.0 == *name)
-        .position(|line| line.1 == value)?;
-    Some(first + at as u32)
+    let at = first as usize - 1;
+    let run = RUNS.get(at).copied()?;
+    let lines = STATIC.get(at..at + usize::from(run))?;
+    let after = lines.iter().position(|line| line.1 == value)?;
+    Some(first + after as u32)
+}
+
+/// How many lines from here on have the name that this one has.
+static RUNS: [u8; STATIC.len()] = runs();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn runs() -> [u8; STATIC.len()] {
+    let mut runs = [1; STATIC.len()];
+    let mut at = STATIC.len() - 1;
+    while at > 0 {
+        at -= 1;
+        if equal(STATIC[at].0, STATIC[at + 1].0) {
+            runs[at] = runs[at + 1] + 1;
+        }
+    }
+    runs
 }
 
 /// A perfect hash: the index of the first line with a name, where that name's hash says.
@@ -158,7 +205,8 @@ impl Chains {
 
     /// The oldest lines were evicted; so many are left.
     pub(super) fn evict_to(&mut self, len: u32) {
-        let evicted = self.links.len().saturating_sub(len as usize);
-        self.links.drain(..evicted);
+        while self.links.len() > len as usize {
+            self.links.pop_front();
+        }
     }
 }

@@ -208,3 +208,19 @@ fn a_tunnel_that_is_cut_off_says_so() {
         (Violation::Truncated, Some(first()))
     );
 }
+
+#[test]
+fn a_tunnel_whose_client_had_closed_its_half_begins_with_its_end() {
+    let now = Instant::now();
+    let mut caller = server(now);
+    caller.feed(now, UPGRADE);
+    caller.eof(now, Eof::Clean);
+    caller.session.respond(first(), switching(), false).unwrap();
+    caller.say(first(), "last", true);
+    assert!(caller.flush(now).ends_with(b"last"));
+    assert_eq!(
+        caller.told[1..],
+        [Told::End(first(), None), Told::Finished(first())]
+    );
+    assert_eq!(caller.session.wants().end, Finish::Now);
+}
