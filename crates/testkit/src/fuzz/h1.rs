@@ -14,7 +14,7 @@ use thalweg_proto::session::{Eof, Finish, Session as _, StreamId, Streams as _};
 /// Any octets into a server. Cut in pieces they mean the same as whole, unless the application answers before a
 /// request is complete; then at least nothing breaks.
 ///
-/// Script: what the application does (see [`Application`]), the seed of the cut, and the octets.
+/// Script: what the application does (see `Application`), the seed of the cut, and the octets.
 pub fn h1_server(octets: &[u8]) {
     let mut script = Script::new(octets);
     let does = script.octet().unwrap_or_default();
@@ -29,7 +29,7 @@ pub fn h1_server(octets: &[u8]) {
 
 /// Any octets into a client with an open request. Cut in pieces they mean the same as whole.
 ///
-/// Script: the request (see [`request`]) and how the octets end, the seed of the cut, and the octets.
+/// Script: the request (see `request`) and how the octets end, the seed of the cut, and the octets.
 pub fn h1_client(octets: &[u8]) {
     let mut script = Script::new(octets);
     let asks = script.octet().unwrap_or_default();
