@@ -167,11 +167,14 @@ impl Session {
         match end {
             End::More => self.schedule(id),
             End::Last => self.said_all(id),
-            End::Trailers(trailers) => self.control.push(Control::Head {
+            End::Trailers(trailers) if written => self.control.push(Control::Head {
                 id,
                 head: Head::Trailers(trailers),
                 end: true,
             }),
+            End::Trailers(trailers) => {
+                return self.write_head(id, &Head::Trailers(trailers), true, out);
+            }
         }
         written
     }

@@ -52,6 +52,7 @@ fn unhex(text: &str) -> Vec<u8> {
 }
 
 #[test]
+#[allow(clippy::print_stderr)] // a skipped test says so
 fn every_frame_of_the_collection_is_what_its_file_says() {
     let Some(folder) = collection() else {
         eprintln!(

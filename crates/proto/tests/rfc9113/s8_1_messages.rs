@@ -48,6 +48,31 @@ fn trailers_end_a_message_both_ways() {
     );
 }
 
+/// Trailers that come after all content has left go out in the same turn.
+#[test]
+fn trailers_without_content_before_them_leave_at_once() {
+    use thalweg_proto::session::{End, Gather, Output, Session as _, Supply};
+    let (mut server, now) = server_after(Limits::default(), &Script::client().head(1, GET, true));
+    let id = open_requests(&server)[0];
+    server
+        .session
+        .respond(id, Response::new(200), false)
+        .unwrap();
+    let mut out = Gather::new(1 << 20);
+    let trailers: Fields = [(&b"x-sum"[..], &b"1"[..])].into_iter().collect();
+    let supply = Supply::Chunk(octets(0), End::Trailers(trailers));
+    while !matches!(server.session.send(now, &mut out), Output::Need { .. }) {}
+    server.session.supply(id, supply).unwrap();
+    assert_eq!(server.session.send(now, &mut out), Output::Frame);
+    let sent = crate::wire::frames(&out.to_vec());
+    let last = sent.last().unwrap();
+    assert_eq!(
+        (last.header.kind, last.ends_stream()),
+        (Kind::Headers, true)
+    );
+    assert_eq!(server.session.open_streams(), 0);
+}
+
 /// Section 8.1: a field block in mid-message that does not end it is malformed.
 #[test]
 fn a_second_head_that_does_not_end_the_stream_is_malformed() {
@@ -377,7 +402,8 @@ fn requests_with_wrong_pseudo_fields_are_malformed() {
 
 #[test]
 fn requests_with_right_pseudo_fields_are_told_with_them() {
-    let right: &[(&[(&str, &str)], &str, &str)] = &[
+    type Lines<'a> = &'a [(&'a str, &'a str)];
+    let right: &[(Lines<'_>, &str, &str)] = &[
         (GET, "/", "example.org"),
         (&[GET[3], GET[2], GET[1], GET[0]], "/", "example.org"),
         (
