@@ -70,7 +70,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) date: &'a [u8],
     /// None when the head was refused before it was complete.
     pub(crate) request: Option<(&'a Request, RequestId)>,
-    pub(crate) stream: u64,
+    /// None when there never was one.
+    pub(crate) stream: Option<u64>,
     pub(crate) status: u16,
     pub(crate) sent: u64,
     pub(crate) received: u64,
@@ -129,7 +130,10 @@ impl Lines {
             None => line.push(b'-'),
         }
         line.extend_from_slice(b" stream=");
-        number(entry.stream, line);
+        match entry.stream {
+            Some(stream) => number(stream, line),
+            None => line.push(b'-'),
+        }
         line.extend_from_slice(b" in=");
         number(entry.received, line);
         line.extend_from_slice(b" time=");
@@ -199,7 +203,7 @@ mod tests {
             peer: "192.0.2.1",
             date: b"20/Nov/2026:22:10:01 +0000",
             request: request.map(|request| (request, RequestId::from(1))),
-            stream: 5,
+            stream: Some(5),
             status: 200,
             sent: 1234,
             received: 7,

@@ -281,7 +281,7 @@ impl Front {
         let conduit = &stream.conduit;
         self.add_line(
             Some((&conduit.head, conduit.id)),
-            stream.id.number(),
+            Some(stream.id),
             stream.status.unwrap_or(status),
             (stream.sent, stream.received),
             stream.since.map_or(Duration::ZERO, |since| since.elapsed()),
@@ -290,14 +290,13 @@ impl Front {
 
     /// A request that never became an exchange.
     fn log_refused(&self, id: Option<StreamId>, why: Violation) {
-        let stream = id.map_or(0, StreamId::number);
-        self.add_line(None, stream, why.status(), (0, 0), Duration::ZERO);
+        self.add_line(None, id, why.status(), (0, 0), Duration::ZERO);
     }
 
     fn add_line(
         &self,
         request: Option<(&Request, RequestId)>,
-        stream: u64,
+        stream: Option<StreamId>,
         status: u16,
         (sent, received): (u64, u64),
         time: Duration,
@@ -309,7 +308,7 @@ impl Front {
             peer: &self.peer,
             date: self.desk.calendar.borrow_mut().log(),
             request,
-            stream,
+            stream: stream.map(StreamId::number),
             status,
             sent,
             received,

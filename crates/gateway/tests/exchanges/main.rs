@@ -1,0 +1,7 @@
+//! Exchanges from end to end: applications on threads behind a running server, and clients on sockets.
+
+mod access_log;
+mod bodies;
+mod queue;
+mod replies;
+mod site;

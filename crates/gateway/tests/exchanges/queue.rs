@@ -1,0 +1,195 @@
+//! The queue before the application: its limit, whom it drops, and how it ends.
+
+use crate::site::{Http2, Plan, Shared, Site, eventually, exchange_octets, hello};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::time::Duration;
+use thalweg_gateway::Remote;
+use thalweg_proto::error::Code;
+use thalweg_proto::session::{StreamId, Streams};
+use thalweg_testkit::caller::Told;
+
+/// An application whose requests to `/held` wait until the test lets them go, and which notes all paths it ran.
+struct Gate {
+    let_go: mpsc::Sender<()>,
+    ran: Shared<String>,
+}
+
+fn gated(plan: Plan) -> (Site, Gate) {
+    let (let_go, wait) = mpsc::channel();
+    let wait = Mutex::new(wait);
+    let ran = Shared::default();
+    let gate = Gate {
+        let_go,
+        ran: Arc::clone(&ran),
+    };
+    let site = Site::planned(plan, move |remote: Remote| {
+        let path = String::from_utf8_lossy(remote.head().path().unwrap_or_default()).into_owned();
+        ran.lock().unwrap().push(path.clone());
+        if path == "/held" {
+            wait.lock().unwrap().recv().unwrap();
+        }
+        hello(&remote, path);
+    });
+    (site, gate)
+}
+
+fn one_thread(queue: usize) -> Plan {
+    Plan {
+        threads: 1,
+        queue,
+        ..Plan::default()
+    }
+}
+
+#[test]
+fn streams_of_one_connection_run_at_the_same_time() {
+    let together = Arc::new(Barrier::new(4));
+    let site = Site::new(move |remote| {
+        together.wait();
+        hello(&remote, "together");
+    });
+    let mut client = Http2::new(site.address);
+    let ids: Vec<StreamId> = (0..4).map(|_| client.ask("GET", "/", true)).collect();
+    for id in ids {
+        assert_eq!(client.answer(id).1, b"together");
+    }
+}
+
+#[test]
+fn as_many_streams_as_are_allowed_are_answered_at_once() {
+    let site = Site::new(|remote| {
+        let path = remote.head().path().unwrap_or_default().to_vec();
+        hello(&remote, path);
+    });
+    let mut client = Http2::new(site.address);
+    client.flush();
+    client.receive(Duration::from_millis(200)); // the server's settings
+    let ids: Vec<StreamId> = (0..256)
+        .map(|number| client.ask("GET", &format!("/{number}"), true))
+        .collect();
+    for (number, id) in ids.into_iter().enumerate() {
+        assert_eq!(client.answer(id).1, format!("/{number}").as_bytes());
+    }
+}
+
+#[test]
+fn a_full_queue_answers_503_with_retry_after() {
+    let (site, gate) = gated(one_thread(3));
+    let mut client = Http2::new(site.address);
+    let held = client.ask("GET", "/held", true);
+    client.flush();
+    eventually("the thread is busy", || {
+        !gate.ran.lock().unwrap().is_empty()
+    });
+    let accepted: Vec<StreamId> = (0..3).map(|_| client.ask("GET", "/fits", true)).collect();
+    client.flush();
+    eventually("the queue is full", || site.queue.waiting() == 3);
+    let refused = client.ask("GET", "/refused", true);
+    let (head, body) = client.answer(refused);
+    assert_eq!(head.status, 503);
+    assert_eq!(head.fields.first(b"retry-after"), Some(&b"1"[..]));
+    assert_eq!(head.fields.first(b"cache-control"), Some(&b"no-store"[..]));
+    assert!(body.starts_with(b"503 Service Unavailable\n\n"));
+    gate.let_go.send(()).unwrap();
+    for id in accepted.into_iter().chain([held]) {
+        assert_eq!(client.answer(id).0.status, 200);
+    }
+    assert_eq!(
+        *gate.ran.lock().unwrap(),
+        ["/held", "/fits", "/fits", "/fits"]
+    );
+}
+
+#[test]
+fn a_request_whose_client_has_gone_is_not_run_and_leaves_its_place() {
+    let (site, gate) = gated(one_thread(2));
+    let mut client = Http2::new(site.address);
+    let held = client.ask("GET", "/held", true);
+    client.flush();
+    eventually("the thread is busy", || {
+        !gate.ran.lock().unwrap().is_empty()
+    });
+    let given_up: Vec<StreamId> = (0..2).map(|_| client.ask("GET", "/no", true)).collect();
+    client.flush();
+    eventually("the queue is full", || site.queue.waiting() == 2);
+    for id in given_up {
+        client.caller.session.reset(id, Code::Cancel);
+    }
+    client.flush();
+    let mut lost = Http2::new(site.address);
+    let instead = client.ask("GET", "/instead", true);
+    client.flush();
+    eventually("the place is taken", || site.queue.waiting() == 1);
+    lost.ask("GET", "/lost", true);
+    lost.flush();
+    eventually("the other place too", || site.queue.waiting() == 2);
+    drop(lost);
+    std::thread::sleep(Duration::from_millis(100)); // until the server has read that it closed
+    gate.let_go.send(()).unwrap();
+    assert_eq!(client.answer(held).0.status, 200);
+    assert_eq!(client.answer(instead).1, b"/instead");
+    eventually("nothing waits", || site.queue.waiting() == 0);
+    assert_eq!(*gate.ran.lock().unwrap(), ["/held", "/instead"]);
+}
+
+#[test]
+fn draining_finishes_what_was_begun_and_ends_the_threads() {
+    let (site, gate) = gated(one_thread(10));
+    let mut client = Http2::new(site.address);
+    let ids = [
+        client.ask("GET", "/held", true),
+        client.ask("GET", "/queued", true),
+    ];
+    client.flush();
+    eventually("one runs and one waits", || {
+        gate.ran.lock().unwrap().len() == 1 && site.queue.waiting() == 1
+    });
+    let draining = std::thread::spawn(move || site.drain());
+    client.until(|caller| {
+        let goes_away = |told: &Told| matches!(told, Told::GoAway(..));
+        caller.told.iter().any(goes_away).then_some(())
+    });
+    gate.let_go.send(()).unwrap();
+    for id in ids {
+        assert_eq!(client.answer(id).0.status, 200);
+    }
+    drop(client);
+    draining.join().unwrap();
+}
+
+/// A wake-up that is lost would leave a request without an answer for ever.
+#[test]
+fn no_request_is_forgotten_by_idle_threads() {
+    let answered = Arc::new(AtomicUsize::new(0));
+    let site = Site::new(|remote| {
+        if remote.stream() % 7 == 0 {
+            std::thread::yield_now();
+        }
+        hello(&remote, "x");
+    });
+    std::thread::scope(|scope| {
+        for client in 0..4 {
+            let (site, answered) = (&site, &answered);
+            scope.spawn(move || {
+                let mut session = Http2::new(site.address);
+                for round in 0..50 {
+                    let ids: Vec<StreamId> = (0..1 + (client + round) % 9)
+                        .map(|_| session.ask("GET", "/", true))
+                        .collect();
+                    for id in ids {
+                        assert_eq!(session.answer(id).1, b"x");
+                        answered.fetch_add(1, Ordering::Relaxed);
+                    }
+                    session.caller.told.clear();
+                }
+            });
+        }
+    });
+    assert!(answered.load(Ordering::Relaxed) > 800);
+    let answer = exchange_octets(
+        site.address,
+        b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+    );
+    assert!(answer.ends_with("\r\n\r\nx"), "{answer}");
+}
