@@ -25,7 +25,7 @@ pub struct Encoder {
 pub enum Indexing {
     /// It enters the dynamic table: it is likely to come again.
     Enter,
-    /// It does not enter the dynamic table, nor is it looked for there.
+    /// It does not enter the dynamic table.
     Without,
     /// It must not enter a table here or at any intermediary, nor be taken from one (RFC 7541, section 7.1.3).
     Never,
@@ -122,20 +122,17 @@ impl Encoder {
     fn represent(&mut self, field: Field<'_>, asked: Option<Indexing>, out: &mut Vec<u8>) {
         let Field { name, value, .. } = field;
         let hash = lookup::hash_name(name);
+        let line = lookup::hash_line(hash, value);
+        // Most lines came before: so that is looked at first.
+        let never = field.never_index || asked == Some(Indexing::Never);
+        if !never && let Some(index) = self.dynamic_line(field, line) {
+            return integer::encode(0x80, 7, index, out);
+        }
         let fixed = lookup::static_name(name, hash);
-        let size = name.len() + value.len() + LINE_OVERHEAD;
-        let indexing = match asked.unwrap_or_else(|| self.indexing(field, fixed)) {
-            Indexing::Enter if size > self.table.limit() as usize => Indexing::Without,
-            indexing => indexing,
-        };
+        let indexing = asked.unwrap_or_else(|| self.indexing(field, fixed));
         if indexing != Indexing::Never
             && let Some(index) = fixed.and_then(|first| lookup::static_line(first, value))
         {
-            return integer::encode(0x80, 7, index, out);
-        }
-        // Only a line that would be entered can have been: others need no hash.
-        let line = (indexing == Indexing::Enter).then(|| lookup::hash_line(hash, value));
-        if let Some(index) = line.and_then(|line| self.dynamic_line(field, line)) {
             return integer::encode(0x80, 7, index, out);
         }
         let index = fixed.or_else(|| self.dynamic_name(name, hash));
@@ -144,17 +141,19 @@ impl Encoder {
             let name = &*name.to_ascii_lowercase();
             return self.represent(Field { name, ..field }, asked, out);
         }
+        let size = name.len() + value.len() + LINE_OVERHEAD;
+        let enter = indexing == Indexing::Enter && size <= self.table.limit() as usize;
         let (flags, prefix) = match indexing {
-            Indexing::Enter => (0x40, 6),
-            Indexing::Without => (0x00, 4),
             Indexing::Never => (0x10, 4),
+            _ if enter => (0x40, 6),
+            _ => (0x00, 4),
         };
         integer::encode(flags, prefix, index.unwrap_or(0), out);
         if index.is_none() {
             self.string(name, out);
         }
         self.string(value, out);
-        if let Some(line) = line {
+        if enter {
             self.table.append(name);
             self.table.append(value);
             self.table.enter(name.len());
