@@ -157,9 +157,9 @@ impl Encoder {
             self.table.append(name);
             self.table.append(value);
             self.table.enter(name.len());
-            self.lines.enter(line);
-            self.names.enter(hash);
-            self.forget_evicted();
+            let others = self.table.len() - 1;
+            self.lines.enter(line, others);
+            self.names.enter(hash, others);
         }
     }
 
@@ -203,11 +203,6 @@ impl Encoder {
     fn announce_size(&mut self, size: u32, out: &mut Vec<u8>) {
         integer::encode(0x20, 5, size, out);
         self.table.set_limit(size);
-        self.forget_evicted();
-    }
-
-    /// Takes from the lookup what the table has evicted.
-    fn forget_evicted(&mut self) {
         self.lines.evict_to(self.table.len());
         self.names.evict_to(self.table.len());
     }

@@ -10,7 +10,6 @@
 //! compared, and no chain is longer than the table. So a peer gains nothing by colliding hashes.
 
 use super::table::STATIC;
-use std::collections::VecDeque;
 
 /// A hash of a name.
 #[inline]
@@ -150,12 +149,15 @@ const fn slots() -> [u8; 1 << SLOT_BITS] {
 /// Chains through the lines of a dynamic table, newest first, by some hash of theirs.
 pub(super) struct Chains {
     heads: Vec<u32>,
-    links: VecDeque<Link>,
+    /// A ring: the line with a number is at that number's low bits. Its length is a power of two, or 0.
+    links: Vec<Link>,
     /// How many lines were ever entered: the newest one's number. Wraps around.
     entered: u32,
+    /// How many of them are left.
+    left: u32,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Link {
     hash: u32,
     older: u32,
@@ -168,20 +170,23 @@ impl Chains {
     pub(super) fn new() -> Self {
         Self {
             heads: Vec::new(),
-            links: VecDeque::new(),
+            links: Vec::new(),
             entered: 0,
+            left: 0,
         }
     }
 
     /// The age of the newest line with this hash that `is` the one.
     #[inline]
     pub(super) fn find(&self, hash: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
-        let hash = (hash >> 32) as u32;
+        let hash = hash as u32;
         let mut number = *self.heads.get(hash as usize % Self::HEADS)?;
         loop {
             let age = self.entered.wrapping_sub(number);
-            let newest = self.links.len().checked_sub(1)?;
-            let link = self.links.get(newest.checked_sub(age as usize)?)?;
+            if age >= self.left {
+                return None;
+            }
+            let link = self.links.get(self.place(number))?;
             if link.hash == hash && is(age) {
                 return Some(age);
             }
@@ -189,24 +194,46 @@ impl Chains {
         }
     }
 
-    /// A line was entered.
-    pub(super) fn enter(&mut self, hash: u64) {
-        let hash = (hash >> 32) as u32;
-        self.entered = self.entered.wrapping_add(1);
-        if self.heads.is_empty() {
-            // No line has this number for as long as a chain is followed.
-            self.heads.resize(Self::HEADS, 0);
+    /// A line was entered, and so many others are left.
+    pub(super) fn enter(&mut self, hash: u64, others: u32) {
+        let hash = hash as u32;
+        self.left = others;
+        if self.left as usize == self.links.len() {
+            self.grow();
         }
-        if let Some(head) = self.heads.get_mut(hash as usize % Self::HEADS) {
-            self.links.push_back(Link { hash, older: *head });
+        self.entered = self.entered.wrapping_add(1);
+        self.left += 1;
+        let place = self.place(self.entered);
+        if let Some(head) = self.heads.get_mut(hash as usize % Self::HEADS)
+            && let Some(link) = self.links.get_mut(place)
+        {
+            *link = Link { hash, older: *head };
             *head = self.entered;
         }
     }
 
-    /// The oldest lines were evicted; so many are left.
-    pub(super) fn evict_to(&mut self, len: u32) {
-        while self.links.len() > len as usize {
-            self.links.pop_front();
+    /// Lines were evicted, the oldest first, and so many are left.
+    pub(super) fn evict_to(&mut self, left: u32) {
+        self.left = left;
+    }
+
+    #[inline]
+    fn place(&self, number: u32) -> usize {
+        number as usize & self.links.len().wrapping_sub(1)
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        self.heads.resize(Self::HEADS, 0);
+        let larger = vec![Link::default(); (self.links.len() * 2).max(8)];
+        let smaller = std::mem::replace(&mut self.links, larger);
+        for age in 0..self.left {
+            let number = self.entered.wrapping_sub(age);
+            let before = smaller.get(number as usize & (smaller.len() - 1)).copied();
+            let place = self.place(number);
+            if let Some(link) = self.links.get_mut(place) {
+                *link = before.unwrap_or_default();
+            }
         }
     }
 }
