@@ -182,7 +182,11 @@ impl Encoder {
 
     /// The index of the dynamic entry that is this line.
     fn dynamic_line(&self, field: Field<'_>, hash: u64) -> Option<u32> {
-        let is = |age| self.table.entry(age) == Some((field.name, field.value));
+        let is = |age| {
+            self.table.entry(age).is_some_and(|line| {
+                lookup::same(line.0, field.name) && lookup::same(line.1, field.value)
+            })
+        };
         Some(FIRST_DYNAMIC + self.lines.find(hash, is)?)
     }
 

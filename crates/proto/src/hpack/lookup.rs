@@ -74,7 +74,18 @@ const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
 pub(super) fn static_name(name: &[u8], hash: u64) -> Option<u32> {
     let index = SLOTS.get(slot(hash)).copied()?;
     let (found, _) = STATIC.get(usize::from(index).checked_sub(1)?)?;
-    (*found == name).then_some(u32::from(index))
+    same(found, name).then_some(u32::from(index))
+}
+
+/// Whether two short strings are the same, without a call.
+#[inline]
+pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len()
+        && if a.len() <= 16 {
+            ends(a) == ends(b)
+        } else {
+            a == b
+        }
 }
 
 /// The same for the compiler: a name that the static table lacks does not compile.
