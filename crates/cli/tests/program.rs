@@ -300,6 +300,7 @@ fn the_interpreter_gets_the_same_arguments_and_the_listeners() {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "a skipped test must be seen")]
 fn privileges_are_gone_before_an_interpreter_runs() {
     if !rustix::process::geteuid().is_root() {
         eprintln!("skipped: only root can become somebody else");
