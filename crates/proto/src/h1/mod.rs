@@ -22,13 +22,12 @@
 //! What the peer's next octet is (`Input`), for a server; a client waits in `Idle` instead of `Head`:
 //!
 //! ```text
-//!              ┌───────────────── response and request complete, connection persists ─┐
-//!              ▼                                                                      │
-//!  start ──► Head ─head with content──► Body ─last octet, trailers──► Held ───────────┤
-//!              └───head without─────────────────────────────────────► Held            │
-//!                                        │                             │ 101, or      └─ else: Over
-//!                                        │ a violation, a time-out,    ▼ 2xx to CONNECT
-//!                                        └─ reset, eof ──► Over ◄──── Tunnel
+//!              ┌───────────── both messages are complete, the connection persists ───────────┐
+//!              ▼                                                                             │
+//!  start ──► Head ──with content──► Body ──last octet, or trailers──► Held ──────────────────┤
+//!              └────────────────── without content ───────────────────► │                    └─ or not ─► Over
+//!                                                                       └─ 101, or 2xx to CONNECT ─► Tunnel
+//!  from anywhere: a violation, a time-out, a reset, the end of the octets ─► Over
 //! ```
 //!
 //! - In `Held` nothing is taken: the next request, or what follows an offer to upgrade, waits in the driver until
@@ -345,5 +344,35 @@ impl session::Session for Session {
             write: self.wants_write(),
             end: self.finish(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Session as _;
+
+    /// Ten thousand idle connections are ten thousand of these structs and nothing else.
+    #[test]
+    fn nothing_is_allocated_while_a_connection_is_idle() {
+        let now = Instant::now();
+        let mut session = Session::server(Arc::new(Limits::default()), Scheme::Http, now);
+        let mut out = Gather::new(1 << 16);
+        for octet in
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\n\r\n"
+        {
+            session.recv(now, &[*octet]).unwrap();
+        }
+        let id = StreamId::new(1, 0);
+        session.respond(id, Response::new(103), false).unwrap();
+        session.respond(id, Response::new(204), true).unwrap();
+        while session.send(now, &mut out) != Output::Idle {}
+        while session.poll().is_some() {}
+        assert!(session.exchange.is_none());
+        assert_eq!(
+            (session.partial.capacity(), session.ahead.capacity()),
+            (0, 0)
+        );
+        assert!(size_of::<Session>() <= 512);
     }
 }

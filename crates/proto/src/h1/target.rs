@@ -75,10 +75,11 @@ pub(super) fn is_host_and_port(octets: &[u8]) -> bool {
     if octets.is_empty() {
         return true;
     }
-    let after_literal = memchr::memrchr(b']', octets).map_or(0, |at| at + 1);
-    let tail = octets.get(after_literal..).unwrap_or_default();
-    let colon = memchr::memchr(b':', tail).map_or(octets.len(), |at| after_literal + at);
-    let (host, port) = octets.split_at(colon);
+    // These are short words: a plain loop is quicker than a search that has to warm up.
+    let bracket = octets.iter().rposition(|octet| *octet == b']');
+    let colon = octets.iter().rposition(|octet| *octet == b':');
+    let end = colon.filter(|colon| bracket.is_none_or(|bracket| bracket < *colon));
+    let (host, port) = octets.split_at(end.unwrap_or(octets.len()));
     !host.is_empty() && is_host(host) && (port.is_empty() || is_port(port))
 }
 

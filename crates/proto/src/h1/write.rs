@@ -57,13 +57,18 @@ pub(super) fn check(fields: &Fields) -> Result<Asked, UsageError> {
                 return Err(UsageError::BadField);
             }
             b"upgrade" => upgrade_field = true,
+            b"content-length" => {
+                let length = syntax::number(value).ok_or(UsageError::BadField)?;
+                if asked.content_length.replace(length).is_some() {
+                    return Err(UsageError::BadField);
+                }
+            }
             _ => {}
         }
     }
     if asked.upgrade && !upgrade_field {
         return Err(UsageError::BadField);
     }
-    asked.content_length = syntax::content_length(fields).map_err(|_| UsageError::BadField)?;
     Ok(asked)
 }
 
