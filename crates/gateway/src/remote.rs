@@ -199,6 +199,11 @@ impl Remote {
         self.post_if(self.conduit.break_off(Broken::Reset(code)));
     }
 
+    /// Breaks the reply off unless it is complete, as dropping it does, while others may still hold it.
+    pub fn abandon(&self) {
+        self.post_if(self.conduit.break_off(Broken::Failed));
+    }
+
     fn read_or(&self, max: usize, wait: bool) -> Result<Read, Gone> {
         let (read, ask) = self.conduit.read(max, wait).map_err(|_| Gone)?;
         self.post_if(ask);
@@ -219,7 +224,7 @@ impl Remote {
 
 impl Drop for Remote {
     fn drop(&mut self) {
-        self.post_if(self.conduit.break_off(Broken::Failed));
+        self.abandon();
     }
 }
 
