@@ -1,0 +1,8 @@
+"""Serves Python applications over HTTP/2 and HTTP/1.1, many streams over one connection.
+
+The command is ``thalweg`` or ``python -m thalweg``; ``thalweg --help`` tells what it takes.
+"""
+
+from thalweg._thalweg import __version__
+
+__all__ = ["__version__"]

@@ -1,0 +1,36 @@
+//! The end of the process.
+//!
+//! The interpreter is not finalized: that can hang, or crash, while other threads are inside it (application
+//! threads that did not come back in time, threads that the application started). What finalization would have
+//! done for the application is done by hand: `atexit` functions, and the buffers of standard output and error.
+
+use pyo3::prelude::*;
+
+/// Runs the application's `atexit` functions, flushes its output, and ends the process at once.
+pub(crate) fn leave(py: Python<'_>, status: i32) -> ! {
+    if let Err(error) = py
+        .import("atexit")
+        .and_then(|atexit| atexit.call_method0("_run_exitfuncs"))
+    {
+        error.display(py);
+    }
+    for name in ["stdout", "stderr"] {
+        // A closed pipe has nobody left to tell.
+        let _ = flush(py, name);
+    }
+    leave_now(status)
+}
+
+/// Ends the process at once, and does nothing before.
+pub(crate) fn leave_now(status: i32) -> ! {
+    // SAFETY: it takes any status, and does not return.
+    unsafe { libc::_exit(status) }
+}
+
+fn flush(py: Python<'_>, name: &str) -> PyResult<()> {
+    let stream = py.import("sys")?.getattr(name)?;
+    if stream.is_none() {
+        return Ok(());
+    }
+    stream.call_method0("flush").map(drop)
+}
