@@ -27,6 +27,11 @@ pub fn help() -> String {
             entry(&mut out, row);
         }
     }
+    out.push_str("\nNames that uWSGI and other servers have for them:\n");
+    for row in TABLE.iter().filter(|row| !row.also.is_empty()) {
+        let left = format!("      --{}", row.name);
+        let _ = writeln!(out, "{left:COLUMN$}--{}", row.also.join(", --"));
+    }
     out.push_str(TAIL);
     out
 }
@@ -75,6 +80,7 @@ mod tests {
             let name = format!("--{}", row.name);
             let entries = help
                 .lines()
+                .take_while(|line| !line.starts_with("Names that"))
                 .filter(|line| line.starts_with("    ") || line.starts_with("  -"));
             let lines = entries
                 .filter(|line| line.split_whitespace().take(2).any(|word| word == name))
