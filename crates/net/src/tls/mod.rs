@@ -2,7 +2,7 @@
 //! a handshake came to ([`TlsInfo`]).
 //!
 //! Versions 1.2 and 1.3, by rustls with aws-lc-rs; session tickets are on. The work on a connection is done by an
-//! [`Engine`](engine::Engine), which sees octets and no sockets.
+//! `Engine`, which sees octets and no sockets.
 
 pub(crate) mod engine;
 mod identity;
