@@ -95,7 +95,7 @@ impl Encoder {
 
     /// Appends a line as [`Encoder::field`] does, for a caller who knows better what is to become of it.
     ///
-    /// A line that counts more than the whole table is not entered.
+    /// A line that counts more than the whole table is not entered, and one that is marked never-index stays so.
     pub fn field_as(&mut self, field: Field<'_>, indexing: Indexing, out: &mut Vec<u8>) {
         self.represent(field, Some(indexing), out);
     }
@@ -123,9 +123,14 @@ impl Encoder {
         let Field { name, value, .. } = field;
         let hash = lookup::hash_name(name);
         let line = lookup::hash_line(hash, value);
+        let asked = match field.never_index {
+            true => Some(Indexing::Never),
+            false => asked,
+        };
         // Most lines came before: so that is looked at first.
-        let never = field.never_index || asked == Some(Indexing::Never);
-        if !never && let Some(index) = self.dynamic_line(field, line) {
+        if asked != Some(Indexing::Never)
+            && let Some(index) = self.dynamic_line(field, line)
+        {
             return integer::encode(0x80, 7, index, out);
         }
         let fixed = lookup::static_name(name, hash);
@@ -168,7 +173,6 @@ impl Encoder {
     fn indexing(&self, field: Field<'_>, fixed: Option<u32>) -> Indexing {
         let size = field.name.len() + field.value.len() + LINE_OVERHEAD;
         match fixed {
-            _ if field.never_index => Indexing::Never,
             Some(AUTHORIZATION | PROXY_AUTHORIZATION) => Indexing::Never,
             Some(COOKIE) if field.value.len() < GUESSABLE => Indexing::Never,
             Some(
@@ -207,6 +211,7 @@ impl Encoder {
     fn announce_size(&mut self, size: u32, out: &mut Vec<u8>) {
         integer::encode(0x20, 5, size, out);
         self.table.set_limit(size);
+        self.table.settle();
         self.lines.evict_to(self.table.len());
         self.names.evict_to(self.table.len());
     }

@@ -231,7 +231,7 @@ pub(super) fn most_decoded(coded: usize) -> usize {
 /// No more than `most` and a few octets are held meanwhile.
 pub(super) fn decode(coded: &[u8], most: usize, out: &mut Vec<u8>) -> Result<usize, DecodeError> {
     let mut text = Text::new(most, out);
-    let mut window = 0_u64; // the next bits, from the top; ones behind the last
+    let mut window = 0_u64; // the next bits, from the top; zeros behind them
     let mut held = 0; // how many of them there are
     for piece in coded.chunks(4) {
         let bits = 8 * piece.len() as u32;

@@ -46,3 +46,43 @@ fn decode_long(most: u32, rest: &mut &[u8]) -> Result<u32, DecodeError> {
     }
     Err(DecodeError::Integer)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 7541, appendix C.1: 10 and 1337 in five bits, 42 in eight.
+    #[test]
+    fn appendix_c_1() {
+        for (value, prefix, octets) in [
+            (10, 5, &[10][..]),
+            (1337, 5, &[31, 154, 10]),
+            (42, 8, &[42]),
+        ] {
+            let mut encoded = Vec::new();
+            encode(0, prefix, value, &mut encoded);
+            assert_eq!(encoded, octets);
+            let (&first, mut rest) = octets.split_first().unwrap();
+            assert_eq!(decode(first, prefix, &mut rest), Ok(value));
+            assert!(rest.is_empty());
+        }
+    }
+
+    /// RFC 7541, section 5.1: every prefix, on both sides of every border, to the largest value.
+    #[test]
+    fn every_prefix_and_border() {
+        let borders = (0..32).flat_map(|bits| {
+            let border = 1_u32 << bits;
+            [border - 1, border, border + 1, border + 126, border + 254]
+        });
+        for value in borders.chain([u32::MAX - 1, u32::MAX]) {
+            for prefix in 1..=8 {
+                let mut encoded = Vec::new();
+                encode(0, prefix, value, &mut encoded);
+                let (&first, mut rest) = encoded.split_first().unwrap();
+                assert_eq!(decode(first, prefix, &mut rest), Ok(value), "{prefix}");
+                assert!(rest.is_empty());
+            }
+        }
+    }
+}

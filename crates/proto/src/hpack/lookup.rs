@@ -11,6 +11,128 @@
 
 use super::table::STATIC;
 
+/// The index of the first line of the static table with this name, whose hash is given.
+#[inline]
+pub(super) fn static_name(name: &[u8], hash: u64) -> Option<u32> {
+    let index = SLOTS.get(slot(hash)).copied()?;
+    let (found, _) = STATIC.get(usize::from(index).checked_sub(1)?)?;
+    same(found, name).then_some(u32::from(index))
+}
+
+/// The same, worked out by the compiler: a name that the static table lacks does not compile.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+pub(super) const fn first_index(name: &[u8]) -> u32 {
+    let mut at = 0;
+    while !equal(STATIC[at].0, name) {
+        at += 1;
+    }
+    at as u32 + 1
+}
+
+/// The index of the line of the static table with this value and the name that `first` is the first line of.
+#[inline]
+pub(super) fn static_line(first: u32, value: &[u8]) -> Option<u32> {
+    let at = first as usize - 1;
+    let run = RUNS.get(at).copied()?;
+    let lines = STATIC.get(at..at + usize::from(run))?;
+    let after = lines.iter().position(|line| line.1 == value)?;
+    Some(first + after as u32)
+}
+
+/// Chains through the lines of a dynamic table, newest first, by some hash of theirs.
+pub(super) struct Chains {
+    /// The newest line's number, by the low bits of its hash. As many as there are links.
+    heads: Vec<u32>,
+    /// A ring: a line is at its number's low bits. As many as a power of two, or none.
+    links: Vec<Link>,
+    /// How many lines were ever entered: the newest one's number. Wraps around.
+    entered: u32,
+    /// How many of them are left.
+    left: u32,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Link {
+    hash: u32,
+    older: u32,
+}
+
+impl Chains {
+    /// No chain; it holds no memory.
+    pub(super) fn new() -> Self {
+        Self {
+            heads: Vec::new(),
+            links: Vec::new(),
+            entered: 0,
+            left: 0,
+        }
+    }
+
+    /// The age of the newest line with this hash that `is` the one.
+    #[inline]
+    pub(super) fn find(&self, hash: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
+        let hash = hash as u32;
+        let mut number = *self.heads.get(self.place(hash))?;
+        loop {
+            let age = self.entered.wrapping_sub(number);
+            if age >= self.left {
+                return None;
+            }
+            let link = self.links.get(self.place(number))?;
+            if link.hash == hash && is(age) {
+                return Some(age);
+            }
+            number = link.older;
+        }
+    }
+
+    /// A line was entered, and so many others are left.
+    pub(super) fn enter(&mut self, hash: u64, others: u32) {
+        self.left = others;
+        if self.left as usize == self.links.len() {
+            self.grow();
+        }
+        self.link(hash as u32);
+    }
+
+    /// Lines were evicted, the oldest first, and so many are left.
+    pub(super) fn evict_to(&mut self, left: u32) {
+        self.left = left;
+    }
+
+    fn link(&mut self, hash: u32) {
+        self.entered = self.entered.wrapping_add(1);
+        self.left += 1;
+        let (head, place) = (self.place(hash), self.place(self.entered));
+        if let Some(head) = self.heads.get_mut(head)
+            && let Some(link) = self.links.get_mut(place)
+        {
+            *link = Link { hash, older: *head };
+            *head = self.entered;
+        }
+    }
+
+    /// The low bits of a hash or a number.
+    #[inline]
+    fn place(&self, number: u32) -> usize {
+        number as usize & self.links.len().wrapping_sub(1)
+    }
+
+    /// Doubles the room and links the lines anew.
+    #[cold]
+    fn grow(&mut self) {
+        let room = (self.links.len() * 2).max(8);
+        let links = std::mem::replace(&mut self.links, vec![Link::default(); room]);
+        self.heads = vec![0; room];
+        let lines = std::mem::take(&mut self.left);
+        self.entered = self.entered.wrapping_sub(lines);
+        for _ in 0..lines {
+            let place = self.entered.wrapping_add(1) as usize & (links.len() - 1);
+            self.link(links.get(place).copied().unwrap_or_default().hash);
+        }
+    }
+}
+
 /// A hash of a name.
 #[inline]
 pub(super) const fn hash_name(name: &[u8]) -> u64 {
@@ -67,15 +189,8 @@ const fn fold(a: u64, b: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
+/// Any odd number of many bits: this is 2^64 divided by the golden ratio.
 const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// The index of the first line of the static table with this name, whose hash is given.
-#[inline]
-pub(super) fn static_name(name: &[u8], hash: u64) -> Option<u32> {
-    let index = SLOTS.get(slot(hash)).copied()?;
-    let (found, _) = STATIC.get(usize::from(index).checked_sub(1)?)?;
-    same(found, name).then_some(u32::from(index))
-}
 
 /// Whether two short strings are the same, without a call.
 #[inline]
@@ -86,35 +201,6 @@ pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
         } else {
             a == b
         }
-}
-
-/// The same for the compiler: a name that the static table lacks does not compile.
-#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-pub(super) const fn first_index(name: &[u8]) -> u32 {
-    let mut at = 0;
-    while !equal(STATIC[at].0, name) {
-        at += 1;
-    }
-    at as u32 + 1
-}
-
-#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-const fn equal(a: &[u8], b: &[u8]) -> bool {
-    let mut at = 0;
-    while at < a.len() && at < b.len() && a[at] == b[at] {
-        at += 1;
-    }
-    at == a.len() && at == b.len()
-}
-
-/// The index of the line of the static table with this value and the name that `first` is the first line of.
-#[inline]
-pub(super) fn static_line(first: u32, value: &[u8]) -> Option<u32> {
-    let at = first as usize - 1;
-    let run = RUNS.get(at).copied()?;
-    let lines = STATIC.get(at..at + usize::from(run))?;
-    let after = lines.iter().position(|line| line.1 == value)?;
-    Some(first + after as u32)
 }
 
 /// How many lines from here on have the name that this one has.
@@ -157,94 +243,11 @@ const fn slots() -> [u8; 1 << SLOT_BITS] {
     slots
 }
 
-/// Chains through the lines of a dynamic table, newest first, by some hash of theirs.
-pub(super) struct Chains {
-    heads: Vec<u32>,
-    /// A ring: the line with a number is at that number's low bits. Its length is a power of two, or 0.
-    links: Vec<Link>,
-    /// How many lines were ever entered: the newest one's number. Wraps around.
-    entered: u32,
-    /// How many of them are left.
-    left: u32,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Link {
-    hash: u32,
-    older: u32,
-}
-
-impl Chains {
-    const HEADS: usize = 64;
-
-    /// No chain; it holds no memory.
-    pub(super) fn new() -> Self {
-        Self {
-            heads: Vec::new(),
-            links: Vec::new(),
-            entered: 0,
-            left: 0,
-        }
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn equal(a: &[u8], b: &[u8]) -> bool {
+    let mut at = 0;
+    while at < a.len() && at < b.len() && a[at] == b[at] {
+        at += 1;
     }
-
-    /// The age of the newest line with this hash that `is` the one.
-    #[inline]
-    pub(super) fn find(&self, hash: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
-        let hash = hash as u32;
-        let mut number = *self.heads.get(hash as usize % Self::HEADS)?;
-        loop {
-            let age = self.entered.wrapping_sub(number);
-            if age >= self.left {
-                return None;
-            }
-            let link = self.links.get(self.place(number))?;
-            if link.hash == hash && is(age) {
-                return Some(age);
-            }
-            number = link.older;
-        }
-    }
-
-    /// A line was entered, and so many others are left.
-    pub(super) fn enter(&mut self, hash: u64, others: u32) {
-        let hash = hash as u32;
-        self.left = others;
-        if self.left as usize == self.links.len() {
-            self.grow();
-        }
-        self.entered = self.entered.wrapping_add(1);
-        self.left += 1;
-        let place = self.place(self.entered);
-        if let Some(head) = self.heads.get_mut(hash as usize % Self::HEADS)
-            && let Some(link) = self.links.get_mut(place)
-        {
-            *link = Link { hash, older: *head };
-            *head = self.entered;
-        }
-    }
-
-    /// Lines were evicted, the oldest first, and so many are left.
-    pub(super) fn evict_to(&mut self, left: u32) {
-        self.left = left;
-    }
-
-    #[inline]
-    fn place(&self, number: u32) -> usize {
-        number as usize & self.links.len().wrapping_sub(1)
-    }
-
-    #[cold]
-    fn grow(&mut self) {
-        self.heads.resize(Self::HEADS, 0);
-        let larger = vec![Link::default(); (self.links.len() * 2).max(8)];
-        let smaller = std::mem::replace(&mut self.links, larger);
-        for age in 0..self.left {
-            let number = self.entered.wrapping_sub(age);
-            let before = smaller.get(number as usize & (smaller.len() - 1)).copied();
-            let place = self.place(number);
-            if let Some(link) = self.links.get_mut(place) {
-                *link = before.unwrap_or_default();
-            }
-        }
-    }
+    at == a.len() && at == b.len()
 }

@@ -40,7 +40,7 @@ fn both_ways(limit: u32, huffman: bool, examples: &[Example]) {
     }
 }
 
-/// C.1: seen on the wire as table sizes, whose prefix has five bits.
+/// C.1.1 and C.1.2, seen on the wire as table sizes. HPACK has no prefix of eight bits for C.1.3 to be seen in.
 #[test]
 fn c_1_integers() {
     // C.1.1: 10 in a prefix of five bits.

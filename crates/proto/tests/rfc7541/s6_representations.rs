@@ -63,6 +63,10 @@ fn never_indexed_is_kept_from_end_to_end() {
     let mut encoder = Encoder::new(4096).without_huffman();
     encode(&mut encoder, &lines(&[("a", "1")]));
     assert_eq!(encode(&mut encoder, &fields), hex("1f2f0131 12 03474554"));
+    let mut block = Vec::new();
+    let marked = fields.iter().next().unwrap();
+    encoder.field_as(marked, Indexing::Enter, &mut block);
+    assert_eq!(block, hex("1f2f0131"), "whatever the caller asks for");
     assert_eq!(encoder.table().len(), 1);
 }
 
