@@ -60,12 +60,22 @@ impl Session {
                 Sending::Body(Body::new(Framing::Chunked)),
             ),
         };
+        let offer = if connect {
+            Offer::Connect
+        } else if asked.upgrade && end {
+            Offer::Upgrade
+        } else {
+            Offer::None
+        };
         self.last |= asked.close;
-        let connection = match () {
-            () if asked.close => Connection::Close,
-            () if asked.upgrade => Connection::Upgrade,
-            () if head.fields.contains(b"te") => Connection::Te,
-            () => Connection::Kept,
+        let connection = if asked.close {
+            Connection::Close
+        } else if asked.upgrade {
+            Connection::Upgrade
+        } else if head.fields.contains(b"te") {
+            Connection::Te
+        } else {
+            Connection::Kept
         };
         write::request(&mut self.ahead, &head, target, host, announce, connection);
         self.count += 1;
@@ -74,11 +84,7 @@ impl Session {
             id,
             version: Version::Http11,
             to_head: method == b"HEAD",
-            offer: match () {
-                () if connect => Offer::Connect,
-                () if asked.upgrade && end => Offer::Upgrade,
-                () => Offer::None,
-            },
+            offer,
             expects,
             receiving: true,
             unwanted: false,
@@ -148,10 +154,11 @@ impl Session {
         if end {
             exchange.receiving = false;
             self.expect_nothing();
-            self.settle();
         } else {
             self.input = Input::body(length, None);
+            self.weigh_body();
         }
+        self.settle();
         Ok(Event::Response { id, head, end })
     }
 }

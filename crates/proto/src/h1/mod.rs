@@ -171,7 +171,8 @@ impl Session {
         let Some(exchange) = &self.exchange else {
             return;
         };
-        if !exchange.is_over(self.role) {
+        let head_to_come = matches!(self.input, Input::Head(_));
+        if head_to_come || !exchange.is_over(self.role) {
             return;
         }
         let receiving = exchange.receiving;

@@ -166,16 +166,26 @@ impl Session {
         exchange.unwanted = true;
         exchange.untaken = 0;
         self.spare = UNWANTED;
-        let endless = match &self.input {
-            Input::Body(body) => match body.left {
+        // Without its 100 the body may come or not: where would the next request begin?
+        if self.role == Role::Server && exchange.expects {
+            self.stop_reading();
+        } else {
+            self.weigh_body();
+        }
+    }
+
+    /// Content that nobody wants and that is known to be long is not read at all.
+    pub(super) fn weigh_body(&mut self) {
+        let unwanted = (self.exchange.as_ref()).is_some_and(|exchange| exchange.unwanted);
+        if let (true, Input::Body(body)) = (unwanted, &self.input) {
+            let long = match body.left {
                 Left::Octets(left) => left > UNWANTED as u64,
                 Left::UntilEof => true,
                 Left::Chunks(_) | Left::Trailers(_) => false,
-            },
-            _ => false,
-        };
-        if endless || exchange.expects {
-            self.stop_reading();
+            };
+            if long {
+                self.stop_reading();
+            }
         }
     }
 
@@ -184,17 +194,15 @@ impl Session {
         self.last = true;
         if self.exchange.is_some() {
             self.input = Input::Held;
+            self.settle();
         } else {
             self.end(Finish::Linger);
         }
     }
 
     fn step<'b>(&mut self, rest: &'b [u8]) -> Result<Stepped<'b>, Violation> {
-        match &mut self.input {
-            Input::Head(scan) => {
-                let mut scan = *scan;
-                self.step_head(&mut scan, rest)
-            }
+        match self.input {
+            Input::Head(scan) => self.step_head(scan, rest),
             Input::Body(_) => self.step_body(rest),
             Input::Tunnel => Ok(self.data(rest, u64::MAX)),
             Input::Held => Ok((0, None)),
@@ -203,12 +211,12 @@ impl Session {
         }
     }
 
-    fn step_head<'b>(&mut self, scan: &mut Scan, rest: &'b [u8]) -> Result<Stepped<'b>, Violation> {
+    fn step_head<'b>(&mut self, mut scan: Scan, rest: &'b [u8]) -> Result<Stepped<'b>, Violation> {
         if !scan.has_begun() && self.count > 0 {
             self.since = self.clock;
         }
         let found = scan.look(rest, &self.limits);
-        self.input = Input::Head(*scan);
+        self.input = Input::Head(scan);
         match found? {
             Found::More => {
                 self.partial.extend_from_slice(rest);
@@ -253,7 +261,7 @@ impl Session {
     }
 
     fn step_body<'b>(&mut self, rest: &'b [u8]) -> Result<Stepped<'b>, Violation> {
-        if let Some(exchange) = &mut self.exchange {
+        if let (Role::Server, Some(exchange)) = (self.role, &mut self.exchange) {
             // The client did not wait for the 100.
             exchange.expects = false;
         }

@@ -22,10 +22,12 @@ impl Session {
             // Are these octets the message's or the tunnel's (RFC 9110, section 9.3.6)?
             return Err(Violation::Framing);
         }
-        let offer = match () {
-            () if connect => Offer::Connect,
-            () if facts.upgrades() && length.is_none() => Offer::Upgrade,
-            () => Offer::None,
+        let offer = if connect {
+            Offer::Connect
+        } else if facts.upgrades() && length.is_none() {
+            Offer::Upgrade
+        } else {
+            Offer::None
         };
         self.count += 1;
         self.last |= !facts.persists();

@@ -452,6 +452,16 @@ fn a_client_holds_its_body_back_until_100() {
         "nor would the server know where it ends"
     );
 
+    let mut explained = client(now);
+    let id = explained.session.open(post(), false).unwrap();
+    explained.flush(now);
+    explained.feed(
+        now,
+        b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno",
+    );
+    assert_eq!(explained.data_of(id), b"no");
+    assert!(explained.told.contains(&Told::Finished(id)));
+
     let mut impatient = client(now);
     let id = impatient.session.open(post(), false).unwrap();
     impatient.flush(now);
@@ -482,6 +492,42 @@ fn a_client_opens_one_exchange_after_the_other() {
     assert_eq!(caller.session.capacity(), 1);
     let id = caller.session.open(request("GET"), true).unwrap();
     assert_eq!(id.number(), 2);
+}
+
+//= rfc9112#section-9.3
+#[test]
+fn a_client_may_discard_a_response_before_it_comes_and_while_it_comes() {
+    let now = Instant::now();
+    for early in [true, false] {
+        for (length, kept) in [(1000, true), (1_000_000, false)] {
+            let mut caller = client(now);
+            let id = caller.session.open(request("GET"), true).unwrap();
+            caller.flush(now);
+            if early {
+                caller.session.discard(id);
+            }
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+            caller.feed(now, head.as_bytes());
+            assert!(
+                matches!(caller.told[0], Told::Response(..)),
+                "{:?}",
+                caller.told
+            );
+            if !early {
+                caller.session.discard(id);
+            }
+            caller.feed(now, &vec![b'x'; length]);
+            assert!(caller.told.contains(&Told::Finished(id)));
+            assert!(
+                !caller
+                    .told
+                    .iter()
+                    .any(|told| matches!(told, Told::Data(..) | Told::End(..)))
+            );
+            assert_eq!(caller.session.capacity() == 1, kept);
+            assert_eq!(caller.session.wants().end == Finish::No, kept);
+        }
+    }
 }
 
 //= rfc9112#section-9.6

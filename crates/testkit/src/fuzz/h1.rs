@@ -29,7 +29,8 @@ pub fn h1_server(octets: &[u8]) {
 
 /// Any octets into a client with an open request. Cut in pieces they mean the same as whole.
 ///
-/// Script: the request (see `request`) and how the octets end, the seed of the cut, and the octets.
+/// Script: the request (see `request`), whether its response is wanted and how the octets end; the seed of the cut;
+/// and the octets.
 pub fn h1_client(octets: &[u8]) {
     let mut script = Script::new(octets);
     let asks = script.octet().unwrap_or_default();
@@ -143,11 +144,11 @@ fn run_client(asks: u8, pieces: &[&[u8]]) -> (Vec<Told>, Finish) {
     };
     let mut caller = Caller::new(Session::client(Arc::new(limits), now));
     let (head, end) = request(asks);
-    caller
-        .session
-        .open(head, end)
-        .expect("the request is one that can be sent");
+    let id = (caller.session.open(head, end)).expect("the request is one that can be sent");
     caller.flush(now);
+    if asks & 0x20 != 0 {
+        caller.session.discard(id);
+    }
     for piece in pieces {
         caller.feed(now, piece);
     }
@@ -162,7 +163,7 @@ fn run_client(asks: u8, pieces: &[&[u8]]) -> (Vec<Told>, Finish) {
 /// The request that a script asks for, and whether it has no content.
 fn request(asks: u8) -> (Request, bool) {
     let head = |method: &[u8]| Request::new(method).with_authority(b"a:1").with_path(b"/");
-    match asks % 6 {
+    match asks & 0x1f {
         0 => (head(b"GET"), true),
         1 => (head(b"HEAD"), true),
         2 => (head(b"POST"), false),
