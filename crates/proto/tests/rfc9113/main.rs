@@ -2,6 +2,7 @@
 //! octet and at random splits ([`wire::serve`] and its kin do that).
 
 mod frames;
+mod interleaving;
 mod limits;
 mod pair;
 mod s3_4_preface;

@@ -5,10 +5,12 @@
 //! a few small inputs in `fuzz/corpus/<target>/`.
 
 mod h1;
+mod h2;
 mod hpack;
 mod script;
 
 pub use h1::{h1_client, h1_server};
+pub use h2::{h2_client, h2_script, h2_server};
 pub use hpack::{hpack_decode, hpack_roundtrip};
 pub use script::Script;
 
@@ -19,6 +21,9 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("h1_client", h1_client),
     ("h1_server", h1_server),
+    ("h2_client", h2_client),
+    ("h2_script", h2_script),
+    ("h2_server", h2_server),
     ("hpack_decode", hpack_decode),
     ("hpack_roundtrip", hpack_roundtrip),
 ];
