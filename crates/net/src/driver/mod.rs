@@ -95,6 +95,7 @@ impl<S: Service> Driver<S> {
                 address: arrival.address,
                 local: arrival.local,
                 until: Instant::now() + time,
+                hurried: false,
             }),
             key,
             bell,
@@ -129,7 +130,7 @@ impl<S: Service> Driver<S> {
         }
         self.transport.end(scratch);
         self.held = scratch.plain.take();
-        self.set_timer();
+        self.set_timer(now);
         Poll::Pending
     }
 
@@ -142,11 +143,12 @@ impl<S: Service> Driver<S> {
         let Stage::Opening(opening) = &mut self.stage else {
             return Next::Wait;
         };
-        if self.shared.phase.get() == Phase::Stopped {
-            return Next::Enter(Stage::Over);
+        match self.shared.phase.get() {
+            Phase::Running => {}
+            phase if phase.is_over(now) => return Next::Enter(Stage::Over),
+            _ => opening.hurry(now),
         }
-        let draining = self.shared.phase.get() != Phase::Running;
-        match opening.step(context, now, draining, &mut self.transport, scratch) {
+        match opening.step(context, now, &mut self.transport, scratch) {
             Opened::Wait => Next::Wait,
             Opened::Refused => Next::Enter(Stage::Closing { linger: true }),
             Opened::Gone => Next::Enter(Stage::Over),
@@ -219,7 +221,7 @@ impl<S: Service> Driver<S> {
             .stalled()
             .is_some_and(|since| now >= since + config.write_time);
         let flushed = self.transport.flush(context, now, scratch);
-        if flushed.is_err() || stalled || self.is_past_grace(now) {
+        if flushed.is_err() || stalled || self.shared.phase.get().is_over(now) {
             self.transport.reset();
             return Next::Enter(Stage::Over);
         }
@@ -243,7 +245,7 @@ impl<S: Service> Driver<S> {
         now: Instant,
         scratch: &mut Scratch,
     ) -> Next<S::Connection> {
-        while left > 0 && now < until && !self.is_past_grace(now) {
+        while left > 0 && now < until && !self.shared.phase.get().is_over(now) {
             match self.transport.read_away(context, scratch) {
                 Ok(0) => break,
                 Ok(read) => left = left.saturating_sub(read),
@@ -257,16 +259,8 @@ impl<S: Service> Driver<S> {
         Next::Enter(Stage::Over)
     }
 
-    fn is_past_grace(&self, now: Instant) -> bool {
-        match self.shared.phase.get() {
-            Phase::Running => false,
-            Phase::Draining { until } => now >= until,
-            Phase::Stopped => true,
-        }
-    }
-
     /// Makes sure of being woken at the next deadline.
-    fn set_timer(&mut self) {
+    fn set_timer(&mut self, now: Instant) {
         let config = &self.shared.config;
         let stall = self
             .transport
@@ -284,7 +278,7 @@ impl<S: Service> Driver<S> {
         };
         if let Some(deadline) = [stall, own, grace].into_iter().flatten().min() {
             let mut timers = self.shared.timers.borrow_mut();
-            timers.arm(self.key, &mut self.armed, deadline);
+            timers.arm(now, self.key, &mut self.armed, deadline);
         }
     }
 }

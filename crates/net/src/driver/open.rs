@@ -113,7 +113,7 @@ impl<C: Connection> Open<C> {
         transport: &mut Transport,
         scratch: &mut Scratch,
     ) -> Result<Pumped, Broken> {
-        if self.is_stopped(now, phase) {
+        if phase.is_over(now) {
             self.session.shutdown(now, Shutdown::Now(Code::NoError));
             self.settle();
             self.write(context, now, transport, scratch)?;
@@ -130,25 +130,23 @@ impl<C: Connection> Open<C> {
                 self.half_close(context, now, transport, scratch)?;
             }
             let read = self.read(context, now, transport, scratch)?;
-            if !fed && !read && written != Written::More {
-                return Ok(Pumped::Wait);
+            if fed || read || written == Written::More || self.tell_of_drain(now, phase) {
+                continue;
             }
+            return Ok(Pumped::Wait);
         }
         Ok(Pumped::Yield)
     }
 
-    fn is_stopped(&mut self, now: Instant, phase: Phase) -> bool {
-        match phase {
-            Phase::Running => false,
-            Phase::Stopped => true,
-            Phase::Draining { until } => {
-                if !self.draining {
-                    self.draining = true;
-                    self.session.shutdown(now, Shutdown::Graceful);
-                }
-                now >= until
-            }
+    /// Tells the session that we drain, once all that had come by then is dealt with. True: it was not told before.
+    fn tell_of_drain(&mut self, now: Instant, phase: Phase) -> bool {
+        if phase == Phase::Running || self.draining {
+            return false;
         }
+        self.draining = true;
+        self.session.shutdown(now, Shutdown::Graceful);
+        self.settle();
+        true
     }
 
     /// What else than the socket may have something: the bell, the clock.

@@ -6,7 +6,7 @@ use crate::service::{Peer, Protocol};
 use crate::worker::Scratch;
 use std::sync::Arc;
 use std::task::Context;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use thalweg_proto::h1::{self, Scheme};
 use thalweg_proto::h2;
 use thalweg_proto::limits::Limits;
@@ -14,6 +14,9 @@ use thalweg_proto::session::Session;
 
 /// What an HTTP/2 client says first (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// What is left of a client's patience when we drain.
+const HURRY: Duration = Duration::from_millis(500);
 
 /// The answer to HTTP where TLS is spoken.
 const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
@@ -29,6 +32,7 @@ pub(super) struct Opening {
     pub(super) local: SocketAddress,
     /// The end of patience.
     pub(super) until: Instant,
+    pub(super) hurried: bool,
 }
 
 /// What a step of opening came to.
@@ -43,11 +47,18 @@ pub(super) enum Opened {
 }
 
 impl Opening {
+    /// We drain: a client that has just connected gets this much time for its first octets.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        if !self.hurried {
+            self.hurried = true;
+            self.until = self.until.min(now + HURRY);
+        }
+    }
+
     pub(super) fn step(
         &mut self,
         context: &mut Context<'_>,
         now: Instant,
-        draining: bool,
         transport: &mut Transport,
         scratch: &mut Scratch,
     ) -> Opened {
@@ -62,12 +73,6 @@ impl Opening {
             }
             match transport.receive(context, scratch) {
                 Ok(Received::Octets) => {}
-                // A client that has said nothing yet loses nothing.
-                Ok(Received::Nothing)
-                    if draining && !transport.is_tls() && scratch.plain.is_empty() =>
-                {
-                    return Opened::Gone;
-                }
                 Ok(Received::Nothing) => return Opened::Wait,
                 Ok(Received::End(_)) => return Opened::Gone,
                 Err(broken) => return self.refuse(broken, transport),

@@ -113,10 +113,6 @@ impl Transport {
             .is_some_and(|tls| tls.state == State::Handshaking)
     }
 
-    pub(super) fn is_tls(&self) -> bool {
-        self.tls.is_some()
-    }
-
     /// What was negotiated; asked once, after the handshake.
     pub(super) fn tls_info(&mut self) -> Option<TlsInfo> {
         self.tls.as_mut().map(|tls| tls.engine.info())

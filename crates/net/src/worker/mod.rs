@@ -119,6 +119,17 @@ pub(crate) enum Phase {
     Stopped,
 }
 
+impl Phase {
+    /// Whether what is still open is dropped now.
+    pub(crate) fn is_over(self, now: Instant) -> bool {
+        match self {
+            Phase::Running => false,
+            Phase::Draining { until } => now >= until,
+            Phase::Stopped => true,
+        }
+    }
+}
+
 impl Shared {
     pub(crate) fn new(index: usize, config: Arc<Config>, load: Load) -> Rc<Self> {
         Rc::new(Self {

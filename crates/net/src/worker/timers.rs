@@ -28,7 +28,11 @@ impl Timers {
     }
 
     /// Makes sure that `key` fires at `deadline` or, when an earlier entry stands already, before.
-    pub(crate) fn arm(&mut self, key: usize, armed: &mut Armed, deadline: Instant) {
+    pub(crate) fn arm(&mut self, now: Instant, key: usize, armed: &mut Armed, deadline: Instant) {
+        if armed.is_some_and(|tick| self.at(tick) <= now) {
+            // It has fired, or is about to, and its key is awake.
+            self.disarm(key, armed);
+        }
         let tick = self.tick_after(deadline);
         if armed.is_some_and(|armed| armed <= tick) {
             return;
@@ -80,11 +84,11 @@ mod tests {
         let at = |millis| start + Duration::from_millis(millis);
         let mut timers = Timers::new(start);
         let mut armed = None;
-        timers.arm(7, &mut armed, at(1000));
+        timers.arm(start, 7, &mut armed, at(1000));
         let first = armed;
-        timers.arm(7, &mut armed, at(5000));
+        timers.arm(start, 7, &mut armed, at(5000));
         assert_eq!(armed, first, "later: the entry stays");
-        timers.arm(7, &mut armed, at(100));
+        timers.arm(start, 7, &mut armed, at(100));
         assert_eq!(timers.entries.len(), 1, "earlier: it moves");
         assert_eq!(timers.next_due(at(100)), None);
         assert_eq!(timers.next_due(at(121)), Some(7));
@@ -92,12 +96,31 @@ mod tests {
     }
 
     #[test]
+    fn what_has_fired_can_be_armed_again() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut timers = Timers::new(start);
+        let mut armed = None;
+        timers.arm(start, 7, &mut armed, at(100));
+        assert_eq!(timers.next_due(at(200)), Some(7));
+        timers.arm(at(200), 7, &mut armed, at(300));
+        assert_eq!(timers.next_due(at(400)), Some(7));
+        timers.arm(at(400), 7, &mut armed, at(500));
+        timers.arm(at(600), 7, &mut armed, at(700));
+        assert_eq!(
+            timers.entries.len(),
+            1,
+            "an entry that was late is not kept"
+        );
+    }
+
+    #[test]
     fn what_is_disarmed_does_not_fire() {
         let start = Instant::now();
         let mut timers = Timers::new(start);
         let (mut one, mut two) = (None, None);
-        timers.arm(1, &mut one, start);
-        timers.arm(2, &mut two, start);
+        timers.arm(start, 1, &mut one, start);
+        timers.arm(start, 2, &mut two, start);
         timers.disarm(1, &mut one);
         let later = start + Duration::from_secs(1);
         assert_eq!(timers.next_due(later), Some(2));
