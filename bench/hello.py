@@ -10,10 +10,12 @@ more about the neighbours. The servers take turns, run by run, and the median of
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import platform
 import re
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -84,6 +86,7 @@ class Server:
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
+            start_new_session=True,
         )
         until = time.monotonic() + 30
         while self._process.poll() is None and time.monotonic() < until:
@@ -113,11 +116,12 @@ class Server:
 
     def stop(self) -> None:
         self._process.terminate()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(15)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        # Its workers too, should they have outlived it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
         self._log.close()
 
     def _tree(self) -> Iterator[int]:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
 import trustme
 
+import peers
 from program import ANY, HOST, Program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -91,3 +93,20 @@ def site(shared: Program) -> Program:
     """The shared program, still running."""
     assert shared.running(), shared.log
     return shared
+
+
+@pytest.fixture
+def binary(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Makes the binary the program under test: `$THALWEG_BINARY`, else the newest that Cargo built."""
+    target = Path(__file__).parent.parent / "target"
+    built = [path for path in target.glob("*/thalweg") if path.is_file()]
+    if "THALWEG_BINARY" in os.environ:
+        path = os.environ["THALWEG_BINARY"]
+    elif built:
+        path = str(max(built, key=lambda path: path.stat().st_mtime))
+    else:
+        peers.missing(
+            f"there is no thalweg in {target}: build it with `cargo build -p thalweg-cli`"
+        )
+    monkeypatch.setenv("THALWEG", path)
+    return path

@@ -66,6 +66,8 @@ class Client:
         # Streams whose DATA is answered with stream credit: all of them, but for those in here.
         self.unread: set[int] = set()
         self.connected = connected
+        # The beginning of a frame.
+        self._incoming = bytearray()
         self._h2 = h2.connection.H2Connection(
             h2.config.H2Configuration(
                 client_side=True,
@@ -236,7 +238,7 @@ class Client:
         if not data:
             self.closed = True
             return True
-        for event in self._h2.receive_data(data):
+        for event in self._h2.receive_data(self._look_for_goaway(data)):
             self._see(event)
         self.flush()
         return True
@@ -245,6 +247,23 @@ class Client:
         if data := self._h2.data_to_send():
             self.connected.settimeout(20)
             self.connected.sendall(data)
+
+    def _look_for_goaway(self, data: bytes) -> bytes:
+        """Notes GOAWAY and leaves it out: `h2` takes it for the connection's end, while streams go on after it."""
+        self._incoming += data
+        whole = bytearray()
+        while len(self._incoming) >= 9:
+            end = 9 + int.from_bytes(self._incoming[:3], "big")
+            if len(self._incoming) < end:
+                break
+            frame = self._incoming[:end]
+            if frame[3] == 7:
+                self.last_stream = int.from_bytes(frame[9:13], "big")
+                self.goaway = int.from_bytes(frame[13:17], "big")
+            else:
+                whole += frame
+            del self._incoming[:end]
+        return bytes(whole)
 
     def _see(self, event: h2.events.Event) -> None:
         match event:
@@ -261,9 +280,6 @@ class Client:
             case h2.events.StreamReset(stream_id=stream, error_code=code):
                 self.answers[stream].reset = int(code)
                 self.answers[stream].ended = True
-            case h2.events.ConnectionTerminated(error_code=code, last_stream_id=last):
-                self.goaway = int(code or 0)
-                self.last_stream = last
             case h2.events.RemoteSettingsChanged():
                 self._settings_seen = True
             case h2.events.PingAckReceived():

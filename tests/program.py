@@ -32,7 +32,7 @@ HOST = "127.0.0.1"
 ANY = f"{HOST}:0"
 
 LISTENERS = ("--http", "--https", "--https2")
-SERVING = re.compile(rf"serving (https?)://{re.escape(HOST)}:(\d+)")
+SERVING = re.compile(rf"serving (?:(https?)://{re.escape(HOST)}:(\d+)|http on )")
 
 # What no log of ours may hold: a panic of the program, or a traceback.
 FAULTS = re.compile(r"^.*(panicked at|Traceback \(most recent call last\)|RUST_BACKTRACE).*$", re.M)
@@ -61,19 +61,6 @@ def powers(*, less: bool) -> dict[str, Any]:
     return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
 
-def need_powerless() -> None:
-    """Skips the test where we are root and nobody else may run our interpreter."""
-    done = subprocess.run(
-        [sys.executable, "-c", f"import os; os.chdir({str(APPS)!r}); import thalweg"],
-        cwd="/",
-        capture_output=True,
-        check=False,
-        **powers(less=True),
-    )
-    if done.returncode != 0:
-        pytest.skip(f"the user nobody cannot run {sys.executable}: {done.stderr.decode()}")
-
-
 @dataclass(frozen=True)
 class Outcome:
     """How a run that ended by itself ended."""
@@ -97,6 +84,17 @@ def run(*arguments: str, powerless: bool = False) -> Outcome:
         **powers(less=powerless),
     )
     return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def refused(outcome: Outcome, status: int) -> str:
+    """The one line on standard error that a start ended with."""
+    assert outcome.status == status, outcome
+    assert not FAULTS.search(outcome.stderr), outcome.stderr
+    assert outcome.stdout == ""
+    line, _, rest = outcome.stderr.partition("\n")
+    assert rest == "", f"more than one line: {outcome.stderr}"
+    assert line.startswith("thalweg: ")
+    return line
 
 
 class Program:
@@ -258,7 +256,7 @@ class Program:
         for scheme, port in serving:
             if scheme == "https":
                 self.tls_port = int(port)
-            else:
+            elif scheme == "http":
                 self.port = int(port)
 
     def _kill(self) -> None:

@@ -1,41 +1,28 @@
 """The `thalweg` binary, which has no Python in it and starts an interpreter in its own place.
 
-It is `$THALWEG_BINARY`, else what Cargo built into `target`; its tests are skipped where neither is.
+Its mistakes are found without any interpreter, so that they are tried as a user without power here.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-from pathlib import Path
+import tempfile
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-import program
-from program import ANY, Program, run
+from program import ANY, HOST, Program, refused, run
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import Certificate
 
-TARGET = Path(__file__).parent.parent / "target"
-
-
-@pytest.fixture(autouse=True)
-def binary(monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Makes the binary the program under test."""
-    built = [TARGET / profile / "thalweg" for profile in ("debug", "release")]
-    found = [path for path in built if path.exists()]
-    path = Path(os.environ["THALWEG_BINARY"]) if "THALWEG_BINARY" in os.environ else None
-    if path is None:
-        if not found:
-            pytest.skip("there is no target/debug/thalweg and no target/release/thalweg")
-        path = max(found, key=lambda path: path.stat().st_mtime)
-    monkeypatch.setenv("THALWEG", str(path))
-    assert program.thalweg() == str(path)
-    return path
+pytestmark = pytest.mark.usefixtures("binary")
 
 
 def test_it_serves_in_its_own_place_over_both_ports(certificate: Certificate) -> None:
@@ -90,3 +77,31 @@ def test_mistakes_are_found_before_any_interpreter_runs() -> None:
     outcome = run("--http", ANY, "--thread", "1", "--python", "/bin/false", "pages:app")
     assert outcome.status == 2
     assert "--threads" in outcome.stderr
+
+
+def test_an_unreadable_key_is_named(certificate: Certificate) -> None:
+    # Not `tmp_path`, whose parents are ours alone.
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        public = shutil.copy(certificate.certificate, directory)
+        os.chmod(public, 0o644)
+        key = shutil.copy(certificate.key, directory)
+        os.chmod(key, 0)
+        https2 = f"addr={ANY},cert={public},key={key}"
+        outcome = run("--https2", https2, "pages:app", powerless=True)
+    assert key in refused(outcome, 1)
+
+
+def test_a_privileged_port_is_named_with_what_to_do() -> None:
+    with open("/proc/sys/net/ipv4/ip_unprivileged_port_start") as setting:
+        first = int(setting.read())
+    if first <= 443:
+        pytest.skip(f"every port from {first} on may be bound by everybody here")
+    line = refused(run("--http", f"{HOST}:443", "pages:app", powerless=True), 1)
+    assert f"{HOST}:443" in line
+    assert "1024" in line or "root" in line, "what to do about it"
+
+
+def test_only_root_may_become_somebody_else() -> None:
+    line = refused(run("--http", ANY, "--uid", "root", "pages:app", powerless=True), 1)
+    assert "root" in line

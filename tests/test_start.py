@@ -4,35 +4,23 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import socket
-import tempfile
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 import conftest
-from program import ANY, APPS, FAULTS, HOST, Outcome, Program, need_powerless, run
+from program import ANY, APPS, HOST, Outcome, Program, refused, run
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import Certificate
 
 STATUS_USAGE = 2
 STATUS_ELSE = 1
-
-
-def refused(outcome: Outcome, status: int) -> str:
-    """The one line on standard error that a start ended with."""
-    assert outcome.status == status, outcome
-    assert not FAULTS.search(outcome.stderr), outcome.stderr
-    assert outcome.stdout == ""
-    line, _, rest = outcome.stderr.partition("\n")
-    assert rest == "", f"more than one line: {outcome.stderr}"
-    assert line.startswith("thalweg: ")
-    return line
 
 
 def https2(certificate: Certificate, more: str = "") -> str:
@@ -138,28 +126,14 @@ def test_values_that_make_no_sense_are_named(arguments: list[str], said: str) ->
 # ---- what is not as it must be: status 1
 
 
-def start_with(certificate: Path, key: Path, *, powerless: bool = False) -> Outcome:
-    https2 = f"addr={ANY},cert={certificate},key={key}"
-    return run("--https2", https2, "pages:app", powerless=powerless)
+def start_with(certificate: Path, key: Path) -> Outcome:
+    return run("--https2", f"addr={ANY},cert={certificate},key={key}", "pages:app")
 
 
 def test_a_missing_certificate_or_key_is_named(certificate: Certificate, tmp_path: Path) -> None:
     missing = tmp_path / "missing.pem"
     assert str(missing) in refused(start_with(missing, certificate.key), STATUS_ELSE)
     assert str(missing) in refused(start_with(certificate.certificate, missing), STATUS_ELSE)
-
-
-def test_an_unreadable_key_is_named(certificate: Certificate) -> None:
-    need_powerless()
-    # Not `tmp_path`, whose parents are ours alone.
-    with tempfile.TemporaryDirectory() as directory:
-        Path(directory).chmod(0o755)
-        public = Path(shutil.copy(certificate.certificate, directory))
-        public.chmod(0o644)
-        key = Path(shutil.copy(certificate.key, directory))
-        key.chmod(0)
-        line = refused(start_with(public, key, powerless=True), STATUS_ELSE)
-    assert str(key) in line
 
 
 def test_a_file_without_a_certificate_or_key_is_named(
@@ -225,13 +199,3 @@ def test_a_port_in_use_is_named() -> None:
 def test_an_address_that_is_not_ours_is_named() -> None:
     line = refused(run("--http", "192.0.2.1:0", "pages:app"), STATUS_ELSE)
     assert "192.0.2.1" in line
-
-
-def test_a_privileged_port_is_named_with_what_to_do() -> None:
-    need_powerless()
-    first = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
-    if first <= 443:
-        pytest.skip(f"every port from {first} on may be bound by everybody here")
-    line = refused(run("--http", f"{HOST}:443", "pages:app", powerless=True), STATUS_ELSE)
-    assert f"{HOST}:443" in line
-    assert str(first) in line
