@@ -4,6 +4,8 @@
 //!  worker ─► ApplicationHandler ─ batch ─► Queue ─ take ─► thread: Remote ─► reply
 //!               │ more than the limit       │ the client has gone
 //!               └─► 503, Retry-After        └─► dropped, not run
+//!               │ CONNECT
+//!               └─► 501
 //! ```
 //!
 //! The requests of one turn of a worker enter the queue together, and as many threads are woken as there are
@@ -190,13 +192,18 @@ impl ApplicationHandler {
 
 impl Handler for ApplicationHandler {
     fn handle(&self, exchange: Exchange) {
-        if self.queue.reserve() {
+        let refusal = if exchange.head().method() == b"CONNECT" {
+            // A 2xx would make a tunnel of it, which no application means (RFC 9110, section 9.3.6).
+            error_page(501, "This server makes no tunnels.", exchange.request_id())
+        } else if self.queue.reserve() {
             self.batch.borrow_mut().push(exchange.detach());
+            return;
         } else {
-            let (head, body) = unavailable(exchange.request_id());
-            // A client that has gone needs no answer.
-            let _ = exchange.respond(head, body);
-        }
+            unavailable(exchange.request_id())
+        };
+        let (head, body) = refusal;
+        // A client that has gone needs no answer.
+        let _ = exchange.respond(head, body);
     }
 
     fn before_park(&self) {

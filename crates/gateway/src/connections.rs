@@ -2,7 +2,6 @@
 
 use crate::conduit::ConnectionKey;
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
 use thalweg_net::Wake;
 use thalweg_proto::session::StreamId;
 
@@ -43,38 +42,47 @@ impl Outbox {
     }
 }
 
-/// All connections of a worker.
-#[derive(Default)]
-pub(crate) struct Connections {
-    places: Vec<Place>,
+/// All connections of a worker, each with what is kept of it here.
+pub(crate) struct Connections<T> {
+    places: Vec<Place<T>>,
     free: Vec<usize>,
 }
 
-#[derive(Default)]
-struct Place {
+struct Place<T> {
+    /// How many connections had this place before.
     generation: u64,
-    outbox: Option<Rc<Outbox>>,
+    kept: Option<T>,
 }
 
-impl Connections {
+impl<T> Connections<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            places: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+
     /// Gives a connection its key.
-    pub(crate) fn insert(&mut self, outbox: Rc<Outbox>) -> ConnectionKey {
+    pub(crate) fn insert(&mut self, kept: T) -> ConnectionKey {
         let place = self.free.pop().unwrap_or_else(|| {
-            self.places.push(Place::default());
+            self.places.push(Place {
+                generation: 0,
+                kept: None,
+            });
             self.places.len() - 1
         });
-        self.places[place].outbox = Some(outbox);
+        self.places[place].kept = Some(kept);
         ConnectionKey {
             place,
             generation: self.places[place].generation,
         }
     }
 
-    /// The connection with this key, unless it has ended.
-    pub(crate) fn find(&self, key: ConnectionKey) -> Option<&Rc<Outbox>> {
+    /// What is kept of the connection with this key, unless it has ended.
+    pub(crate) fn find(&self, key: ConnectionKey) -> Option<&T> {
         let place = self.places.get(key.place)?;
         place
-            .outbox
+            .kept
             .as_ref()
             .filter(|_| place.generation == key.generation)
     }
@@ -83,9 +91,26 @@ impl Connections {
     pub(crate) fn remove(&mut self, key: ConnectionKey) {
         if self.find(key).is_some() {
             let place = &mut self.places[key.place];
-            place.outbox = None;
+            place.kept = None;
             place.generation += 1;
             self.free.push(key.place);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_message_does_not_reach_the_next_connection_at_the_same_place() {
+        let mut connections = Connections::new();
+        let first = connections.insert("first");
+        connections.remove(first);
+        let second = connections.insert("second");
+        assert_eq!(first.place, second.place);
+        assert_eq!(connections.find(first), None);
+        connections.remove(first);
+        assert_eq!(connections.find(second), Some(&"second"));
     }
 }

@@ -19,6 +19,7 @@ pub(crate) fn error_page(status: u16, sentence: &str, id: RequestId) -> (Respons
 fn reason(status: u16) -> &'static str {
     match status {
         500 => "Internal Server Error",
+        501 => "Not Implemented",
         503 => "Service Unavailable",
         _ => "Error",
     }

@@ -3,7 +3,7 @@
 //! ```text
 //!  Event::Request ─► Conduit ─► Router ─► Handler
 //!                       │
-//!  Outbox (local, or by message) ─► attend: continue, 1xx, head, credit, discard, resume ─► Streams
+//!  Outbox (local, or by message) ─► attend: credit, discard; 100, 1xx, head, resume ─► Streams
 //!                       │
 //!  Output::Need ─► read: supply from the conduit
 //!                       │
@@ -20,6 +20,7 @@ use crate::gateway::Desk;
 use crate::incoming::Incoming;
 use crate::outgoing::Broken;
 use crate::request_id::RequestId;
+use crate::streams::{Stream, Table};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,9 +32,6 @@ use thalweg_proto::fields::Fields;
 use thalweg_proto::head::{Request, Response, Version};
 use thalweg_proto::session::{Event, Source, StreamId, Streams, Supply};
 
-/// Up to this many places the table of streams is kept when the last stream has closed.
-const IDLE_PLACES: usize = 4;
-
 /// The gateway's side of a connection.
 pub struct Front {
     desk: Rc<Desk>,
@@ -42,22 +40,9 @@ pub struct Front {
     outbox: Rc<Outbox>,
     /// As the access log shows it.
     peer: String,
-    /// By the slot of the session.
-    streams: Vec<Option<Stream>>,
-    open: usize,
+    streams: Table,
     /// The streams to attend to in this turn.
     turn: Vec<StreamId>,
-}
-
-/// An exchange that is under way.
-struct Stream {
-    id: StreamId,
-    conduit: Arc<Conduit>,
-    /// The status of the final head, when that has been handed to the session.
-    status: Option<u16>,
-    sent: u64,
-    received: u64,
-    since: Option<Instant>,
 }
 
 impl Front {
@@ -75,8 +60,7 @@ impl Front {
             }),
             outbox,
             peer: shown.unwrap_or_default(),
-            streams: Vec::new(),
-            open: 0,
+            streams: Table::default(),
             turn: Vec::new(),
         }
     }
@@ -96,16 +80,7 @@ impl Front {
             !end,
             Arc::clone(&self.origin),
         ));
-        let place = id.slot() as usize;
-        if place >= self.streams.len() {
-            self.streams.resize_with(place + 1, || None);
-        }
-        if let Some(earlier) = self.streams[place].take() {
-            self.open -= 1;
-            self.close(earlier, CLIENT_GONE);
-        }
-        self.open += 1;
-        self.streams[place] = Some(Stream {
+        let earlier = self.streams.insert(Stream {
             id,
             conduit: Arc::clone(&conduit),
             status: None,
@@ -113,12 +88,15 @@ impl Front {
             received: 0,
             since: self.desk.lines.as_ref().map(|_| Instant::now()),
         });
+        if let Some(earlier) = earlier {
+            self.close(earlier, CLIENT_GONE);
+        }
         let handler = self.desk.router.route(&conduit.head);
         handler.handle(Exchange::new(Arc::clone(&conduit), Rc::clone(&self.outbox)));
     }
 
     fn receive(&mut self, session: &mut dyn Streams, id: StreamId, octets: &[u8], credit: usize) {
-        let kept = match self.find(id) {
+        let kept = match self.streams.find(id) {
             Some(stream) => {
                 stream.received += octets.len() as u64;
                 stream.conduit.receive(octets)
@@ -138,7 +116,7 @@ impl Front {
 
     /// The session gave a stream up, or the peer did.
     fn reset(&mut self, id: StreamId, why: Option<Violation>) {
-        match (self.take(id), why) {
+        match (self.streams.take(id), why) {
             (Some(stream), why) => self.close(stream, why.map_or(CLIENT_GONE, Violation::status)),
             (None, Some(why)) => self.log_refused(Some(id), why),
             (None, None) => {}
@@ -161,10 +139,10 @@ impl Front {
     }
 
     fn attend(&mut self, session: &mut dyn Streams, id: StreamId) {
-        let Some(stream) = self.find(id) else {
+        let Some(stream) = self.streams.find(id) else {
             return;
         };
-        let due = stream.conduit.take_due();
+        let due = due(session, stream);
         let unstarted = stream.status.is_none() && due.head.is_none();
         match due.broken {
             Some(Broken::Failed) if unstarted => {
@@ -172,28 +150,24 @@ impl Front {
             }
             Some(Broken::Reset(code)) if unstarted => self.give_up(session, id, code),
             _ => {
-                if let Err(why) = self.carry_out(session, id, due) {
+                if let Err(why) = self.reply(session, id, due) {
                     self.refused_head(session, id, why);
                 }
             }
         }
     }
 
-    /// Gives the session the commands that are due on a stream.
-    fn carry_out(
+    /// Gives the session the heads that are due on a stream, and tells it of the body.
+    fn reply(
         &mut self,
         session: &mut dyn Streams,
         id: StreamId,
         due: Due,
     ) -> Result<(), UsageError> {
-        let desk = Rc::clone(&self.desk);
-        let Some(stream) = self.find(id) else {
+        let Some(stream) = self.streams.find(id) else {
             return Ok(());
         };
         let request = &stream.conduit.head;
-        if due.credit > 0 {
-            session.taken(id, due.credit);
-        }
         if due.send_continue && stream.status.is_none() && due.head.is_none() {
             session.respond(id, Response::new(100), false)?;
         }
@@ -213,13 +187,10 @@ impl Front {
                 head.fields.push(b"content-length", length.digits());
             }
             remove_connection_fields(&mut head.fields, head.status == 101);
-            desk.sign(&mut head);
+            self.desk.sign(&mut head);
             let status = head.status;
             session.respond(id, head, end)?;
             stream.status = Some(status);
-        }
-        if due.discard {
-            session.discard(id);
         }
         if end {
             stream.conduit.swallow();
@@ -231,7 +202,7 @@ impl Front {
 
     /// The session did not take a head.
     fn refused_head(&mut self, session: &mut dyn Streams, id: StreamId, why: UsageError) {
-        let Some(stream) = self.find(id) else {
+        let Some(stream) = self.streams.find(id) else {
             return;
         };
         if why == UsageError::NoSuchStream {
@@ -249,7 +220,7 @@ impl Front {
 
     /// Answers for a handler that has no answer of its own.
     fn answer_failure(&mut self, session: &mut dyn Streams, id: StreamId, sentence: &str) {
-        let Some(stream) = self.find(id) else {
+        let Some(stream) = self.streams.find(id) else {
             return;
         };
         if stream.status.is_some() {
@@ -258,15 +229,15 @@ impl Front {
         }
         let (head, body) = error_page(500, sentence, stream.conduit.id);
         stream.conduit.replace(head, body);
-        let due = stream.conduit.take_due();
-        if self.carry_out(session, id, due).is_err() {
+        let due = due(session, stream);
+        if self.reply(session, id, due).is_err() {
             self.give_up(session, id, Code::Internal);
         }
     }
 
     fn give_up(&mut self, session: &mut dyn Streams, id: StreamId, code: Code) {
         session.reset(id, code);
-        if let Some(stream) = self.take(id) {
+        if let Some(stream) = self.streams.take(id) {
             self.close(stream, 500);
         }
     }
@@ -315,25 +286,6 @@ impl Front {
             time,
         });
     }
-
-    fn find(&mut self, id: StreamId) -> Option<&mut Stream> {
-        self.streams
-            .get_mut(id.slot() as usize)?
-            .as_mut()
-            .filter(|stream| stream.id == id)
-    }
-
-    fn take(&mut self, id: StreamId) -> Option<Stream> {
-        let stream = self
-            .streams
-            .get_mut(id.slot() as usize)?
-            .take_if(|stream| stream.id == id)?;
-        self.open -= 1;
-        if self.open == 0 && self.streams.len() > IDLE_PLACES {
-            self.streams = Vec::new();
-        }
-        Some(stream)
-    }
 }
 
 impl Connection for Front {
@@ -343,13 +295,13 @@ impl Connection for Front {
             Event::Request { id, head, end } => self.begin(id, head, end),
             Event::Data { id, bytes, credit } => self.receive(session, id, bytes, credit),
             Event::End { id, trailers } => {
-                if let Some(stream) = self.find(id) {
+                if let Some(stream) = self.streams.find(id) {
                     stream.conduit.receive_end(trailers);
                 }
             }
             Event::Reset { id, why, .. } => self.reset(id, why),
             Event::Finished { id } => {
-                if let Some(stream) = self.take(id) {
+                if let Some(stream) = self.streams.take(id) {
                     self.log(&stream, CLIENT_GONE);
                 }
             }
@@ -372,28 +324,28 @@ impl Connection for Front {
             Ended::Violation(error) => Some(error),
             _ => None,
         };
-        for stream in std::mem::take(&mut self.streams).into_iter().flatten() {
-            let at_fault = error.filter(|error| error.at == Some(stream.id));
-            self.close(
-                stream,
-                at_fault.map_or(CLIENT_GONE, |error| error.why.status()),
-            );
-        }
+        let lost = self.streams.take_all();
         if let Some(error) = error
-            && self.open == 0
+            && lost.is_empty()
             && self.origin.peer.protocol == Protocol::Http1
             && error.why != Violation::IdleTimeout
         {
             // Over HTTP/1.x a request that is refused ends the connection, and there is no event.
             self.log_refused(error.at, error.why);
         }
-        self.open = 0;
+        for stream in lost {
+            let at_fault = error.filter(|error| error.at == Some(stream.id));
+            self.close(
+                stream,
+                at_fault.map_or(CLIENT_GONE, |error| error.why.status()),
+            );
+        }
     }
 }
 
 impl Source for Front {
     fn read(&mut self, id: StreamId, max: usize) -> Supply {
-        let Some(stream) = self.find(id) else {
+        let Some(stream) = self.streams.find(id) else {
             return Supply::Fail(Code::Internal);
         };
         let supply = stream.conduit.supply(max);
@@ -401,7 +353,7 @@ impl Source for Front {
             Supply::Chunk(chunk, _) => stream.sent += chunk.len() as u64,
             Supply::Deferred => {}
             Supply::Fail(_) => {
-                if let Some(stream) = self.take(id) {
+                if let Some(stream) = self.streams.take(id) {
                     self.close(stream, 500);
                 }
             }
@@ -410,11 +362,24 @@ impl Source for Front {
     }
 
     fn refused(&mut self, id: StreamId, why: UsageError) {
-        if let Some(stream) = self.take(id) {
+        if let Some(stream) = self.streams.take(id) {
             tracing::error!(request = %stream.conduit.id, "the application's response was broken off: {why}");
             self.close(stream, 500);
         }
     }
+}
+
+/// What a stream's handler has asked for. What concerns the request's body is done at once: before the head, so
+/// that this can say what becomes of the connection.
+fn due(session: &mut dyn Streams, stream: &Stream) -> Due {
+    let due = stream.conduit.take_due();
+    if due.credit > 0 {
+        session.taken(stream.id, due.credit);
+    }
+    if due.discard {
+        session.discard(stream.id);
+    }
+    due
 }
 
 /// An address as access logs have it: without the port.

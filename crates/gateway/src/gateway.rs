@@ -2,7 +2,7 @@
 
 use crate::access_log::{AccessLog, Lines};
 use crate::conduit::Attend;
-use crate::connections::Connections;
+use crate::connections::{Connections, Outbox};
 use crate::date::Calendar;
 use crate::front::Front;
 use crate::request_id::RequestIds;
@@ -47,7 +47,7 @@ pub(crate) struct Desk {
     pub(crate) ids: RequestIds,
     pub(crate) calendar: RefCell<Calendar>,
     pub(crate) lines: Option<RefCell<Lines>>,
-    pub(crate) connections: RefCell<Connections>,
+    pub(crate) connections: RefCell<Connections<Rc<Outbox>>>,
 }
 
 impl Gateway {
@@ -61,7 +61,7 @@ impl Gateway {
                 .access_log
                 .clone()
                 .map(|log| RefCell::new(Lines::new(log))),
-            connections: RefCell::default(),
+            connections: RefCell::new(Connections::new()),
         });
         let post = worker.mailbox({
             let desk = Rc::clone(&desk);

@@ -30,6 +30,7 @@ mod outgoing;
 mod remote;
 mod request_id;
 mod router;
+mod streams;
 
 pub use access_log::AccessLog;
 pub use exchange::Exchange;

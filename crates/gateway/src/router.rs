@@ -5,6 +5,21 @@ use std::rc::Rc;
 use thalweg_proto::head::Request;
 
 /// Answers requests. There is one for each worker, on whose thread it runs: it must not block.
+///
+/// ```
+/// use bytes::Bytes;
+/// use thalweg_gateway::{Exchange, Handler};
+/// use thalweg_proto::head::Response;
+///
+/// struct Teapot;
+///
+/// impl Handler for Teapot {
+///     fn handle(&self, exchange: Exchange) {
+///         // A client that has gone needs no answer.
+///         let _ = exchange.respond(Response::new(418), Bytes::from_static(b"short and stout\n"));
+///     }
+/// }
+/// ```
 pub trait Handler {
     /// A request has come.
     fn handle(&self, exchange: Exchange);

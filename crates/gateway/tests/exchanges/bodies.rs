@@ -5,7 +5,6 @@ use bytes::Bytes;
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use thalweg_gateway::{Gone, Remote, ReplyError, TryWriteError};
 use thalweg_proto::error::Code;
 use thalweg_proto::fields::Fields;
@@ -300,7 +299,6 @@ fn credit_of_a_small_window_comes_back_with_every_read() {
     };
     let site = Site::planned(plan, count);
     let mut client = Http2::new(site.address);
-    client.receive(Duration::from_millis(200)); // the server's settings, with its window
     let id = client.ask("POST", "/", false);
     client.caller.say(id, vec![b'x'; 50_000], true);
     assert_eq!(client.answer(id).1, b"50000");

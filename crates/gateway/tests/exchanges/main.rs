@@ -2,6 +2,7 @@
 
 mod access_log;
 mod bodies;
+mod handlers;
 mod queue;
 mod replies;
 mod site;

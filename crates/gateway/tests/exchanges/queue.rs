@@ -63,8 +63,6 @@ fn as_many_streams_as_are_allowed_are_answered_at_once() {
         hello(&remote, path);
     });
     let mut client = Http2::new(site.address);
-    client.flush();
-    client.receive(Duration::from_millis(200)); // the server's settings
     let ids: Vec<StreamId> = (0..256)
         .map(|number| client.ask("GET", &format!("/{number}"), true))
         .collect();
@@ -121,7 +119,7 @@ fn a_request_whose_client_has_gone_is_not_run_and_leaves_its_place() {
     let instead = client.ask("GET", "/instead", true);
     client.flush();
     eventually("the place is taken", || site.queue.waiting() == 1);
-    lost.ask("GET", "/lost", true);
+    lost.ask("POST", "/lost", false);
     lost.flush();
     eventually("the other place too", || site.queue.waiting() == 2);
     drop(lost);
@@ -162,7 +160,11 @@ fn draining_finishes_what_was_begun_and_ends_the_threads() {
 #[test]
 fn no_request_is_forgotten_by_idle_threads() {
     let answered = Arc::new(AtomicUsize::new(0));
-    let site = Site::new(|remote| {
+    let plan = Plan {
+        workers: 2,
+        ..Plan::default()
+    };
+    let site = Site::planned(plan, |remote| {
         if remote.stream() % 7 == 0 {
             std::thread::yield_now();
         }
@@ -192,4 +194,18 @@ fn no_request_is_forgotten_by_idle_threads() {
         b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
     );
     assert!(answer.ends_with("\r\n\r\nx"), "{answer}");
+}
+
+/// RFC 9110, section 9.3.6: a 2xx to CONNECT would make a tunnel of the connection.
+#[test]
+fn connect_never_reaches_an_application() {
+    let site = Site::new(|_| panic!("it was asked"));
+    let answer = exchange_octets(
+        site.address,
+        b"CONNECT example.org:443 HTTP/1.1\r\nhost: example.org:443\r\nconnection: close\r\n\r\n",
+    );
+    assert!(
+        answer.starts_with("HTTP/1.1 501 Not Implemented\r\n"),
+        "{answer}"
+    );
 }

@@ -18,15 +18,15 @@ pub(crate) struct Http2 {
 }
 
 impl Http2 {
+    /// A connection on which the server's settings have come.
     pub(crate) fn new(address: SocketAddr) -> Self {
-        Self::with_limits(address, Limits::default())
-    }
-
-    pub(crate) fn with_limits(address: SocketAddr, limits: Limits) -> Self {
-        Self {
-            caller: Caller::new(h2::Session::client(limits, Instant::now())),
+        let mut client = Self {
+            caller: Caller::new(h2::Session::client(Limits::default(), Instant::now())),
             stream: connect(address),
-        }
+        };
+        client.flush();
+        client.receive(PATIENCE);
+        client
     }
 
     /// Opens a stream with a request of this method and path.

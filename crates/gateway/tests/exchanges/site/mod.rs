@@ -31,6 +31,7 @@ pub(crate) struct Site {
 
 /// How a site is made.
 pub(crate) struct Plan {
+    pub(crate) workers: usize,
     pub(crate) threads: usize,
     pub(crate) queue: usize,
     pub(crate) limits: Limits,
@@ -40,6 +41,7 @@ pub(crate) struct Plan {
 impl Default for Plan {
     fn default() -> Self {
         Self {
+            workers: 1,
             threads: 4,
             queue: 1024,
             limits: Limits::default(),
@@ -71,33 +73,25 @@ impl Site {
         let threads = threads.collect();
         let config = plan.config;
         let handed = Arc::clone(&queue);
-        let loopback = Address::Tcp {
-            host: "127.0.0.1".to_owned(),
-            port: 0,
-        };
-        let listener = Listener::bind(&loopback).expect("a free port");
-        let address = match listener.local().expect("it is bound") {
-            SocketAddress::Ip(address) => address,
-            SocketAddress::Unix(_) => unreachable!("it was bound to TCP"),
-        };
-        let endpoint = Endpoint {
-            listener,
-            security: Security::Plain,
-        };
-        let net = thalweg_net::Config {
-            limits: Arc::new(plan.limits),
-            ..thalweg_net::Config::default()
-        };
-        let running = serve(net, vec![endpoint], move |worker| {
-            let router = Router::to(ApplicationHandler::new(Arc::clone(&handed)));
-            Gateway::new(&config, router, worker)
+        let (address, running) = listen(plan.workers, plan.limits, config, move || {
+            Router::to(ApplicationHandler::new(Arc::clone(&handed)))
         });
-        let running = running.expect("the worker starts");
         Self {
             address,
             queue,
             running: Some(running),
             threads,
+        }
+    }
+
+    /// Serves on the worker's own thread.
+    pub(crate) fn local(router: impl Fn() -> Router + Send + Sync + 'static) -> Self {
+        let (address, running) = listen(1, Limits::default(), Config::default(), router);
+        Self {
+            address,
+            queue: Queue::new(0),
+            running: Some(running),
+            threads: Vec::new(),
         }
     }
 
@@ -126,6 +120,36 @@ impl Drop for Site {
             let _ = thread.join();
         }
     }
+}
+
+fn listen(
+    workers: usize,
+    limits: Limits,
+    config: Config,
+    router: impl Fn() -> Router + Send + Sync + 'static,
+) -> (SocketAddr, Running) {
+    let loopback = Address::Tcp {
+        host: "127.0.0.1".to_owned(),
+        port: 0,
+    };
+    let listener = Listener::bind(&loopback).expect("a free port");
+    let address = match listener.local().expect("it is bound") {
+        SocketAddress::Ip(address) => address,
+        SocketAddress::Unix(_) => unreachable!("it was bound to TCP"),
+    };
+    let endpoint = Endpoint {
+        listener,
+        security: Security::Plain,
+    };
+    let net = thalweg_net::Config {
+        workers,
+        limits: Arc::new(limits),
+        ..thalweg_net::Config::default()
+    };
+    let running = serve(net, vec![endpoint], move |worker| {
+        Gateway::new(&config, router(), worker)
+    });
+    (address, running.expect("the workers start"))
 }
 
 /// Opens a connection whose reads and writes do not wait for ever.

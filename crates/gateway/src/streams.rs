@@ -1,0 +1,72 @@
+//! The exchanges that are under way on a connection, each in the slot that its session gave it.
+
+use crate::conduit::Conduit;
+use std::sync::Arc;
+use std::time::Instant;
+use thalweg_proto::session::StreamId;
+
+/// Up to this many places are kept when the last stream has closed.
+const IDLE_PLACES: usize = 4;
+
+/// An exchange that is under way, as its connection sees it.
+pub(crate) struct Stream {
+    pub(crate) id: StreamId,
+    pub(crate) conduit: Arc<Conduit>,
+    /// The status of the final head, when that has been handed to the session.
+    pub(crate) status: Option<u16>,
+    /// Octets of the reply's body that were handed to the session.
+    pub(crate) sent: u64,
+    /// Octets of the request's body that came.
+    pub(crate) received: u64,
+    /// When it began, if anybody wants to know.
+    pub(crate) since: Option<Instant>,
+}
+
+/// The streams of a connection. With none open it holds next to nothing.
+#[derive(Default)]
+pub(crate) struct Table {
+    places: Vec<Option<Stream>>,
+    open: usize,
+}
+
+impl Table {
+    /// Puts a stream into its place, and answers with one that was still there.
+    pub(crate) fn insert(&mut self, stream: Stream) -> Option<Stream> {
+        let place = stream.id.slot() as usize;
+        if place >= self.places.len() {
+            self.places.resize_with(place + 1, || None);
+        }
+        let earlier = self.places[place].replace(stream);
+        self.open += usize::from(earlier.is_none());
+        earlier
+    }
+
+    pub(crate) fn find(&mut self, id: StreamId) -> Option<&mut Stream> {
+        self.places
+            .get_mut(id.slot() as usize)?
+            .as_mut()
+            .filter(|stream| stream.id == id)
+    }
+
+    /// Takes a stream out that is over.
+    pub(crate) fn take(&mut self, id: StreamId) -> Option<Stream> {
+        let stream = self
+            .places
+            .get_mut(id.slot() as usize)?
+            .take_if(|stream| stream.id == id)?;
+        self.open -= 1;
+        if self.open == 0 && self.places.len() > IDLE_PLACES {
+            self.places = Vec::new();
+        }
+        Some(stream)
+    }
+
+    /// Takes all of them out.
+    pub(crate) fn take_all(&mut self) -> Vec<Stream> {
+        self.open = 0;
+        std::mem::take(&mut self.places)
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+}
