@@ -73,19 +73,8 @@ struct Step {
     symbols: u16,
     /// The bits of all of them.
     bits: u8,
-    /// The bits of the first one; 0 if its code is longer than a step.
-    first: u8,
-}
-
-impl Step {
-    /// A step of a single octet.
-    fn of(octet: u8) -> Self {
-        Self {
-            symbols: octet.into(),
-            bits: 0,
-            first: 0,
-        }
-    }
+    /// How many symbols; 0 if the first one's code is longer than a step.
+    count: u8,
 }
 
 static STEPS: [Step; 1 << STEP_BITS] = steps();
@@ -148,21 +137,22 @@ const fn steps() -> [Step; 1 << STEP_BITS] {
     let mut steps = [Step {
         symbols: 0,
         bits: 0,
-        first: 0,
+        count: 0,
     }; 1 << STEP_BITS];
     let mut at = 0;
     while at < steps.len() {
-        let (symbol, bits) = single[at];
-        steps[at] = Step {
-            symbols: symbol as u16,
-            bits,
-            first: bits,
-        };
+        let step = &mut steps[at];
+        let (first, bits) = single[at];
         // What follows the first code, with zeros behind: they decide nothing that fits into the step.
-        let (second, more) = single[(at << bits) % steps.len()];
+        let (second, more) = single[(at << bits) % single.len()];
         if bits > 0 && more > 0 && bits + more <= STEP_BITS as u8 {
-            steps[at].symbols |= (second as u16) << 8;
-            steps[at].bits += more;
+            step.symbols = (second as u16) << 8 | first as u16;
+            step.bits = bits + more;
+            step.count = 2;
+        } else if bits > 0 {
+            step.symbols = first as u16;
+            step.bits = bits;
+            step.count = 1;
         }
         at += 1;
     }
@@ -229,41 +219,47 @@ pub(super) fn most_decoded(coded: usize) -> usize {
 
 /// Appends the string that `coded` stands for, or nothing if it is longer than `most`, and says how long it is.
 /// No more than `most` and a few octets are held meanwhile.
-pub(super) fn decode(coded: &[u8], most: usize, out: &mut Vec<u8>) -> Result<usize, DecodeError> {
+pub(super) fn decode(
+    mut coded: &[u8],
+    most: usize,
+    out: &mut Vec<u8>,
+) -> Result<usize, DecodeError> {
     let mut text = Text::new(most, out);
     let mut window = 0_u64; // the next bits, from the top; zeros behind them
     let mut held = 0; // how many of them there are
-    for piece in coded.chunks(4) {
-        let bits = 8 * piece.len() as u32;
-        window |= word(piece) >> held;
+    while !coded.is_empty() {
+        let (word, bits) = take_word(&mut coded);
+        window |= u64::from(word) << 32 >> held;
         held += bits;
         while held >= STEP_BITS {
             let step = step(window);
-            let bits = if step.first > 0 {
-                text.add(step);
+            let bits = if step.count > 0 {
+                text.add(step.symbols, step.count);
                 u32::from(step.bits)
             } else {
                 let (symbol, bits) = long_symbol(window);
                 if bits > held {
                     break;
                 }
-                text.add(Step::of(
-                    u8::try_from(symbol).map_err(|_| DecodeError::Huffman)?,
-                ));
+                if symbol == EOS {
+                    return Err(DecodeError::Huffman);
+                }
+                text.add(symbol, 1);
                 bits
             };
             window <<= bits;
             held -= bits;
         }
     }
-    // What is left is shorter than a step, or padding.
+    // What is left is shorter than a step, or padding, which ones behind it make no code of.
     loop {
         let step = step(window | u64::MAX >> held);
-        let bits = u32::from(step.first);
-        if bits == 0 || bits > held {
+        let first = step.symbols as u8;
+        let bits = code(first).bits;
+        if step.count == 0 || bits > held {
             break;
         }
-        text.add(Step::of(step.symbols as u8));
+        text.add(first.into(), 1);
         window <<= bits;
         held -= bits;
     }
@@ -273,16 +269,20 @@ pub(super) fn decode(coded: &[u8], most: usize, out: &mut Vec<u8>) -> Result<usi
     Ok(text.finish())
 }
 
-/// Up to four octets, from the top.
+/// The next four octets, or what is left, from the top, and how many bits that is.
 #[inline]
-fn word(piece: &[u8]) -> u64 {
-    match *piece {
-        [a, b, c, d] => u64::from(u32::from_be_bytes([a, b, c, d])) << 32,
-        [a, b, c] => u64::from(u32::from_be_bytes([a, b, c, 0])) << 32,
-        [a, b] => u64::from(u16::from_be_bytes([a, b])) << 48,
-        [a] => u64::from(a) << 56,
-        _ => 0,
+fn take_word(coded: &mut &[u8]) -> (u32, u32) {
+    if let Some((word, rest)) = coded.split_first_chunk() {
+        *coded = rest;
+        return (u32::from_be_bytes(*word), 32);
     }
+    let mut word = [0; 4];
+    for (octet, last) in word.iter_mut().zip(*coded) {
+        *octet = *last;
+    }
+    let bits = 8 * coded.len() as u32;
+    *coded = &[];
+    (u32::from_be_bytes(word), bits)
 }
 
 /// Decoded octets on their way to a buffer, eight at a time.
@@ -310,9 +310,9 @@ impl<'a> Text<'a> {
     }
 
     #[inline]
-    fn add(&mut self, step: Step) {
-        self.octets |= u64::from(step.symbols) << self.bits;
-        self.bits += if step.bits > step.first { 16 } else { 8 };
+    fn add(&mut self, symbols: u16, count: u8) {
+        self.octets |= u64::from(symbols) << self.bits;
+        self.bits += 8 * u32::from(count);
         if self.bits > 48 {
             self.flush();
         }

@@ -100,7 +100,9 @@ impl Dynamic {
         let name = self.span(age)?.name as usize;
         self.reserve(name);
         let start = self.offset(self.span(age)?);
-        self.octets.extend_from_within(start..start + name);
+        let range = start..start + name;
+        self.octets.get(range.clone())?;
+        self.octets.extend_from_within(range);
         Some(name)
     }
 
