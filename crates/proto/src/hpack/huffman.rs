@@ -361,3 +361,58 @@ fn long_symbol(window: u64) -> (u16, u32) {
     }
     (EOS, LONGEST)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 7541, appendix B: the first and the last code of some lengths, as they are printed there.
+    #[test]
+    fn codes_are_those_of_the_appendix() {
+        for (symbol, bits, expected) in [
+            (b'0', 5, 0x0),
+            (b't', 5, 0x9),
+            (b' ', 6, 0x14),
+            (b'u', 6, 0x2d),
+            (b':', 7, 0x5c),
+            (b'z', 7, 0x7b),
+            (b'&', 8, 0xf8),
+            (b'Z', 8, 0xfd),
+            (b'!', 10, 0x3f8),
+            (b'?', 10, 0x3fc),
+            (b'|', 11, 0x7fc),
+            (b'#', 12, 0xffa),
+            (0, 13, 0x1ff8),
+            (b'~', 13, 0x1ffd),
+            (b'{', 15, 0x7ffe),
+            (b'\\', 19, 0x7fff0),
+            (195, 19, 0x7fff1),
+            (1, 23, 0x7fffd8),
+            (255, 26, 0x3ffffee),
+            (249, 28, 0xffffffe),
+            (10, 30, 0x3ffffffc),
+            (22, 30, 0x3ffffffe),
+        ] {
+            let code = code(symbol);
+            assert_eq!((code.bits, code.code), (bits, expected), "{symbol}");
+        }
+    }
+
+    /// What is longer than is wanted is measured, and no more than that much is held for it.
+    #[test]
+    fn a_string_that_is_too_long_is_measured_and_not_kept() {
+        for len in [0_usize, 1, 7, 8, 9, 100, 1000] {
+            let mut coded = Vec::new();
+            encode(&vec![b'a'; len], &mut coded);
+            for most in [0, 1, 7, 8, 9, 99, 100, 999, 1000, 2000] {
+                let mut out = b"before".to_vec();
+                out.reserve(most + 8);
+                let room = out.capacity();
+                assert_eq!(decode(&coded, most, &mut out), Ok(len));
+                let kept = if len <= most { len } else { 0 };
+                assert_eq!(out.len(), b"before".len() + kept, "{len} of {most}");
+                assert_eq!(out.capacity(), room, "{len} of {most}");
+            }
+        }
+    }
+}

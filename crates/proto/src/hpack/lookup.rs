@@ -251,3 +251,83 @@ const fn equal(a: &[u8], b: &[u8]) -> bool {
     }
     at == a.len() && at == b.len()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the table would hold: a line's octets by age are here the number that it was entered with.
+    fn enter(chains: &mut Chains, lines: &mut Vec<u64>, hash: u64, most: usize) {
+        let kept = lines.len().min(most - 1);
+        lines.drain(..lines.len() - kept);
+        lines.push(hash);
+        chains.enter(hash, kept as u32);
+    }
+
+    fn newest(lines: &[u64], hash: u64) -> Option<u32> {
+        let age = lines.iter().rev().position(|&line| line == hash)?;
+        Some(age as u32)
+    }
+
+    #[test]
+    fn the_newest_line_is_found_until_it_is_evicted_also_when_numbers_wrap() {
+        for start in [0, u32::MAX - 40] {
+            let mut chains = Chains::new();
+            chains.entered = start;
+            let mut lines = Vec::new();
+            for n in 0..400_u64 {
+                // Seventeen hashes, of which some share their low bits.
+                enter(&mut chains, &mut lines, n * n % 17 * 8, 23);
+                for hash in 0..17 {
+                    let found = chains.find(hash * 8, |_| true);
+                    assert_eq!(found, newest(&lines, hash * 8), "{start}, {n}, {hash}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_hash_alone_finds_nothing() {
+        let mut chains = Chains::new();
+        let mut lines = Vec::new();
+        for _ in 0..100 {
+            enter(&mut chains, &mut lines, 7, 50);
+        }
+        let tried = std::cell::Cell::new(0);
+        let found = chains.find(7, |_| {
+            tried.set(tried.get() + 1);
+            false
+        });
+        assert_eq!((found, tried.get()), (None, 50), "every line is tried once");
+        assert_eq!(chains.find(7, |age| age == 49), Some(49));
+    }
+
+    #[test]
+    fn what_was_evicted_is_not_found() {
+        let mut chains = Chains::new();
+        let mut lines = Vec::new();
+        for hash in 0..20 {
+            enter(&mut chains, &mut lines, hash, 20);
+        }
+        chains.evict_to(3);
+        assert_eq!(chains.find(16, |_| true), None);
+        assert_eq!(chains.find(17, |_| true), Some(2));
+        chains.evict_to(0);
+        assert_eq!(chains.find(19, |_| true), None);
+    }
+
+    /// A long string is compared beyond its ends.
+    #[test]
+    fn strings_that_differ_anywhere_are_not_the_same() {
+        for len in 0..40 {
+            let string: Vec<u8> = (0..len).collect();
+            assert!(same(&string, &string.clone()));
+            assert!(!same(&string, &[&string[..], b"x"].concat()));
+            for at in 0..string.len() {
+                let mut other = string.clone();
+                other[at] ^= 0x80;
+                assert!(!same(&string, &other), "{len}, {at}");
+            }
+        }
+    }
+}

@@ -270,3 +270,57 @@ pub(super) const STATIC: [Line<'static>; 61] = [
     (b"via", b""),
     (b"www-authenticate", b""),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn enter(table: &mut Dynamic, name: &[u8], value: &[u8]) {
+        table.append(name);
+        table.append(value);
+        table.enter(name.len());
+    }
+
+    /// However much passes through, the arena holds little more than what the table may.
+    #[test]
+    fn memory_stays_within_twice_the_limit() {
+        let mut table = Dynamic::new(4096);
+        for n in 0..10_000_usize {
+            let value = vec![n as u8; n * 31 % 700];
+            enter(&mut table, b"name", &value);
+            assert_eq!(table.entry(0), Some((&b"name"[..], &value[..])));
+            assert!(table.size() <= 4096);
+            table.settle();
+            assert!(table.octets.capacity() <= 2 * 4096, "{n}");
+        }
+    }
+
+    /// A line that was larger than the table leaves no memory behind.
+    #[test]
+    fn what_a_long_line_took_is_given_back() {
+        let mut table = Dynamic::new(4096);
+        enter(&mut table, b"kept", b"value");
+        table.append(&[b'x'; 100_000]);
+        table.take_back();
+        table.settle();
+        assert!(table.octets.capacity() <= 2 * 4096);
+        assert_eq!(table.entry(0), Some((&b"kept"[..], &b"value"[..])));
+        table.set_limit(0);
+        table.settle();
+        assert!(table.octets.capacity() <= SMALL_ARENA);
+    }
+
+    /// The count of what was squeezed out wraps around without losing an entry.
+    #[test]
+    fn entries_survive_the_wrapping_of_their_offsets() {
+        let mut table = Dynamic::new(300);
+        table.gone = u32::MAX - 1000;
+        for n in 0..200_u8 {
+            enter(&mut table, b"name", &[n; 50]);
+            let entries: Vec<_> = table.entries().map(|(_, value)| value[0]).collect();
+            let expected: Vec<_> = (0..=n).rev().take(3).collect();
+            assert_eq!(entries, expected);
+        }
+        assert!(table.gone < 100_000, "it did wrap");
+    }
+}
