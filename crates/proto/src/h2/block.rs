@@ -212,7 +212,7 @@ impl Session {
             self.control.push(Control::RstStream { number, code });
             self.streams.remember(number, By::Us);
         }
-        self.events.push_back(Event::Reset {
+        self.events.push(Event::Reset {
             id: StreamId::new(u64::from(number), u32::MAX),
             code,
             why: Some(why),
@@ -244,7 +244,7 @@ impl Session {
         }
         self.timers.idle = None;
         let id = self.streams.insert(stream);
-        self.events.push_back(Event::Request {
+        self.events.push(Event::Request {
             id,
             head,
             end: start.end,
@@ -271,7 +271,7 @@ impl Session {
             return Ok(());
         };
         if head.is_informational() {
-            self.events.push_back(Event::Response { id, head, end });
+            self.events.push(Event::Response { id, head, end });
             return Ok(());
         }
         stream.hearing = Hearing::Body;
@@ -283,7 +283,7 @@ impl Session {
             stream.step(Step::RecvEnd);
         }
         let closed = stream.state == State::Closed;
-        self.events.push_back(Event::Response { id, head, end });
+        self.events.push(Event::Response { id, head, end });
         if closed {
             self.finish(id);
         }

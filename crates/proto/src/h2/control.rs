@@ -1,13 +1,13 @@
 //! What waits to be sent ahead of DATA, in order: frames of the connection, heads and resets.
 //!
 //! It is short by nature, since a driver empties it at every turn. A peer that asks for answers without reading them
-//! could make it long: those are counted ([`Queue::answers`]).
+//! could make it long: those are counted ([`Waiting::answers`]).
 
+use super::queue::Queue;
 use crate::error::Code;
 use crate::fields::Fields;
 use crate::head::{Request, Response};
 use crate::session::StreamId;
-use std::collections::VecDeque;
 
 /// One frame to come (a head may need several).
 #[derive(Debug)]
@@ -64,23 +64,31 @@ pub(super) enum Head {
     Trailers(Fields),
 }
 
-/// The queue.
-#[derive(Debug, Default)]
-pub(super) struct Queue {
-    waiting: VecDeque<Control>,
+/// All of them, in order.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    frames: Queue<Control>,
     answers: u32,
 }
 
-impl Queue {
+impl Waiting {
+    /// None yet.
+    pub(super) fn new() -> Self {
+        Self {
+            frames: Queue::new(),
+            answers: 0,
+        }
+    }
+
     /// Appends a frame.
     pub(super) fn push(&mut self, control: Control) {
         self.answers += u32::from(is_answer(&control));
-        self.waiting.push_back(control);
+        self.frames.push(control);
     }
 
     /// Takes the first frame.
     pub(super) fn pop(&mut self) -> Option<Control> {
-        let control = self.waiting.pop_front()?;
+        let control = self.frames.pop()?;
         self.answers -= u32::from(is_answer(&control));
         Some(control)
     }
@@ -92,21 +100,19 @@ impl Queue {
 
     /// Whether there is none.
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.frames.is_empty()
     }
 
     /// Forgets all but what must come first on a connection.
     pub(super) fn keep_preface(&mut self) {
-        self.waiting
+        self.frames
             .retain(|control| matches!(control, Control::Preface));
         self.answers = 0;
     }
 
     /// Gives its memory back, when it is empty.
     pub(super) fn shrink(&mut self) {
-        if self.waiting.is_empty() {
-            self.waiting = VecDeque::new();
-        }
+        self.frames.shrink();
     }
 }
 

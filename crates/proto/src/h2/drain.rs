@@ -123,7 +123,7 @@ impl Session {
     /// The peer takes none of our streams above `last` (RFC 9113, section 6.8): those can be retried elsewhere.
     pub(super) fn refused_from(&mut self, last: u32, code: Code) {
         self.drain.refused = true;
-        self.events.push_back(Event::GoAway {
+        self.events.push(Event::GoAway {
             last: u64::from(last),
             code,
         });
@@ -137,7 +137,7 @@ impl Session {
             .collect();
         for id in unprocessed {
             self.remove(id);
-            self.events.push_back(Event::Reset {
+            self.events.push(Event::Reset {
                 id,
                 code: Code::Refused,
                 why: None,
@@ -151,8 +151,8 @@ impl Session {
         if self.drain.is_over() {
             return Ok(());
         }
-        let whole = how == Eof::Clean && !self.is_within_frame();
-        if !whole && (self.is_within_frame() || !self.streams.is_empty()) {
+        let cut = self.is_within_frame() || self.block.is_some();
+        if cut || (how == Eof::Truncated && !self.streams.is_empty()) {
             return Err(Violation::Truncated.into());
         }
         self.timers.preface = None;
@@ -193,7 +193,7 @@ impl Session {
 
     fn lose(&mut self, id: crate::session::StreamId) {
         self.remove(id);
-        self.events.push_back(Event::Reset {
+        self.events.push(Event::Reset {
             id,
             code: Code::Cancel,
             why: Some(Violation::Truncated),

@@ -30,13 +30,14 @@ pub(super) struct HeadReader<'l> {
 }
 
 impl<'l> HeadReader<'l> {
-    /// For a block of this many octets: lists that are likely to need no second allocation.
+    /// For a block of this many octets: lists that are likely to need no second allocation. An octet is a whole
+    /// line where the peer's table knows it.
     pub(super) fn new(shape: Shape, limits: &'l Limits, block: usize) -> Self {
-        let lines = (block / 8).clamp(4, 16);
+        let lines = block.clamp(4, 16);
         Self {
             shape,
             limits,
-            fields: Fields::with_capacity(lines, (block * 4).clamp(128, 1024)),
+            fields: Fields::with_capacity(lines, (block * 4).clamp(384, 1024)),
             method: None,
             control: Control::default(),
             status: None,

@@ -17,7 +17,7 @@
 //! | `message` | is this a request, a response, trailers? |
 //! | `stream`, `store` | in which state is a stream, and where is it kept? |
 //! | `flow` | how much may be sent, either way? |
-//! | `control`, `send` | what leaves, and in which order? |
+//! | `control`, `queue`, `send` | what leaves, and in which order? |
 //! | `settings` | what was announced? |
 //! | `drain`, `timers`, `rate` | when does it end, by agreement, by time, or by patience? |
 //!
@@ -30,6 +30,7 @@ mod drain;
 mod flow;
 pub mod frame;
 mod message;
+mod queue;
 mod rate;
 mod recv;
 mod send;
@@ -46,10 +47,11 @@ use crate::session::{
     Eof, Event, Gather, Output, Priority, Received, Role, Shutdown, StreamId, Streams, Supply,
     Wants,
 };
-use control::{Control, Head, Queue};
+use control::{Control, Head, Waiting};
 use drain::Drain;
 use flow::{RecvWindow, SendWindow};
 use frame::MAX_STREAM;
+use queue::Queue;
 use rate::Bucket;
 use std::collections::VecDeque;
 use std::fmt;
@@ -116,7 +118,7 @@ pub struct Session {
     recv_window: RecvWindow,
     /// Whether a WINDOW_UPDATE for the connection is queued.
     crediting: bool,
-    control: Queue,
+    control: Waiting,
     /// The rest of a field block that is longer than a frame, and its stream: nothing may come between.
     continuation: Option<(u32, Vec<u8>)>,
     /// Streams that may send DATA, in the order of their turns.
@@ -125,7 +127,7 @@ pub struct Session {
     question: Option<(StreamId, usize)>,
     /// Its answer, until it leaves.
     piece: Option<(StreamId, Piece)>,
-    events: VecDeque<Event<'static>>,
+    events: Queue<Event<'static>>,
     resets: Bucket,
     glitches: Bucket,
     drain: Drain,
@@ -144,7 +146,7 @@ impl Session {
     }
 
     fn new(role: Role, limits: Arc<Limits>, now: Instant) -> Self {
-        let mut control = Queue::default();
+        let mut control = Waiting::new();
         control.push(Control::Preface);
         let window = settings::connection_window(&limits);
         let recv_window = RecvWindow::growing(window, settings::FIRST_WINDOW);
@@ -173,7 +175,7 @@ impl Session {
             schedule: VecDeque::new(),
             question: None,
             piece: None,
-            events: VecDeque::new(),
+            events: Queue::new(),
             resets: Bucket::new(now),
             glitches: Bucket::new(now),
             drain: Drain::new(),
@@ -206,7 +208,7 @@ impl Session {
     /// Both messages are complete, and ours has left.
     fn finish(&mut self, id: StreamId) {
         self.remove(id);
-        self.events.push_back(Event::Finished { id });
+        self.events.push(Event::Finished { id });
     }
 
     /// Ends a stream before its time, and tells the peer unless it knows nothing of it.
@@ -227,7 +229,7 @@ impl Session {
     fn stream_error(&mut self, id: StreamId, why: Violation) -> Result<(), ConnectionError> {
         self.count_reset()?;
         self.cut(id, why.code());
-        self.events.push_back(Event::Reset {
+        self.events.push(Event::Reset {
             id,
             code: why.code(),
             why: Some(why),
@@ -289,7 +291,7 @@ impl Session {
     fn end(&mut self, code: Code) {
         self.streams.clear();
         self.schedule = VecDeque::new();
-        self.events = VecDeque::new();
+        self.events = Queue::new();
         self.partial = Vec::new();
         self.block = None;
         self.question = None;
@@ -469,7 +471,7 @@ impl crate::session::Session for Session {
     }
 
     fn poll(&mut self) -> Option<Event<'static>> {
-        self.events.pop_front()
+        self.events.pop()
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -88,7 +88,7 @@ impl Session {
     pub(super) fn receive<'b>(&mut self, input: &'b [u8]) -> Result<Received<'b>, ConnectionError> {
         let mut rest = input;
         let event = loop {
-            if let Some(event) = self.events.pop_front() {
+            if let Some(event) = self.events.pop() {
                 break Some(event);
             }
             if self.drain.is_over() {
@@ -385,6 +385,8 @@ impl Session {
             Err(Fault::Connection(why) | Fault::Stream(why)) => return Err(why.into()),
         };
         self.recv_window.receive(header.length)?;
+        // From here on its own pace is what counts.
+        self.timers.unit = None;
         let overhead = header.length - content as u32;
         let end = header.has(flags::END_STREAM);
         if content == 0 && !end {
@@ -507,7 +509,7 @@ impl Session {
         stream.pace = None;
         let (closed, told) = (stream.state == State::Closed, !stream.discarding);
         if told {
-            self.events.push_back(Event::End { id, trailers });
+            self.events.push(Event::End { id, trailers });
         }
         if closed {
             self.finish(id);
@@ -526,7 +528,7 @@ impl Session {
                 }
                 self.streams.remember(number, By::Peer);
                 self.remove(id);
-                self.events.push_back(Event::Reset {
+                self.events.push(Event::Reset {
                     id,
                     code,
                     why: None,

@@ -8,7 +8,7 @@ use super::control::{Control, Head};
 use super::frame::{self, Frame, HEADER_LEN, Header, Kind, Settings, flags};
 use super::message;
 use super::stream::{Piece, Saying, State, Step};
-use super::{PREFACE, Session, settings};
+use super::{PREFACE, Session, settings, store};
 use crate::error::{Code, UsageError};
 use crate::fields::Field;
 use crate::session::{End, Gather, Output, Role, StreamId, Supply};
@@ -70,11 +70,11 @@ impl Session {
 
     /// A session without streams holds next to nothing.
     fn rest(&mut self) {
-        self.streams.clear();
-        self.schedule = VecDeque::new();
+        self.streams.rest();
         self.control.shrink();
-        if self.events.is_empty() {
-            self.events = VecDeque::new();
+        self.events.shrink();
+        if self.schedule.capacity() > store::SMALL {
+            self.schedule = VecDeque::new();
         }
     }
 
@@ -200,8 +200,7 @@ impl Session {
             Role::Client => Code::Cancel,
         };
         self.cut(id, code);
-        self.events
-            .push_back(crate::session::Event::Finished { id });
+        self.events.push(crate::session::Event::Finished { id });
     }
 
     /// Adds one control frame. Answers false where it has lost its point.

@@ -8,6 +8,9 @@ use std::collections::VecDeque;
 /// How many reset streams are remembered: frames for them may still be on their way (RFC 9113, section 5.1).
 const REMEMBERED: usize = 1024;
 
+/// Lists of numbers up to this long are kept for the next stream; larger ones are given back.
+pub(super) const SMALL: usize = 16;
+
 /// All streams that are not closed.
 #[derive(Debug, Default)]
 pub(super) struct Store {
@@ -121,9 +124,19 @@ impl Store {
 
     /// Drops all streams.
     pub(super) fn clear(&mut self) {
+        self.index.clear();
+        self.rest();
+    }
+
+    /// Gives the memory of streams back, when there are none.
+    pub(super) fn rest(&mut self) {
+        if !self.is_empty() {
+            return;
+        }
         self.slots = Vec::new();
-        self.free = Vec::new();
-        self.index = VecDeque::new();
+        self.free.clear();
+        self.free.shrink_to(SMALL);
+        self.index.shrink_to(SMALL);
     }
 
     fn position(&self, number: u32) -> Option<usize> {

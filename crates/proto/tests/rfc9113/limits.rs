@@ -178,6 +178,23 @@ fn a_busy_connection_whose_reads_end_within_frames_is_not_late() {
     }
 }
 
+/// The time for a head is not that of a body whose frame's header was cut by a read.
+#[test]
+fn a_large_frame_of_a_body_may_take_longer_than_a_head() {
+    let (mut server, start) =
+        established(Limits::default(), &Script::default().head(1, POST, false));
+    let data = Script::default().data(1, &[0; 16_384], true);
+    server.feed(start, &data.0[..5]);
+    for (second, piece) in data.0[5..].chunks(400).enumerate() {
+        let now = start + Duration::from_secs(second as u64);
+        server.takes = second > 39;
+        server.feed(now, piece);
+        server.expire(now);
+        assert_eq!(server.failure(), None, "after {second} s");
+    }
+    assert!(matches!(server.told.last(), Some(Told::End(..))));
+}
+
 /// Slow bodies: a minimum rate from the end of the grace on.
 #[test]
 fn a_body_that_comes_too_slowly_ends_its_stream() {
@@ -243,9 +260,12 @@ fn the_end_of_the_octets_ends_what_is_incomplete_and_nothing_else() {
 fn octets_that_end_within_a_frame_or_are_cut_off_are_an_error() {
     let mut cut = Script::client();
     cut.0.pop();
-    let (mut server, now) = server_after(Limits::default(), &cut);
-    server.eof(now, Eof::Clean);
-    assert_eq!(server.failure().unwrap().why, Violation::Truncated);
+    let unfinished = Script::client().begin_block(1, &block(GET), true);
+    for script in [cut, unfinished] {
+        let (mut server, now) = server_after(Limits::default(), &script);
+        server.eof(now, Eof::Clean);
+        assert_eq!(server.failure().unwrap().why, Violation::Truncated);
+    }
     let (mut server, now) = server_after(Limits::default(), &Script::client().head(1, GET, true));
     server.eof(now, Eof::Truncated);
     assert_eq!(server.failure().unwrap().why, Violation::Truncated);
