@@ -6,7 +6,7 @@ set -u
 missing=0
 
 lacking() {
-    printf 'missing: %s\n   bring it with: %s\n' "$1" "$2" >&2
+    printf 'missing: %s; bring it with: %s\n' "$1" "$2" >&2
     missing=1
 }
 

@@ -34,8 +34,7 @@ impl fmt::Display for UsageError {
 impl std::error::Error for UsageError {}
 
 impl UsageError {
-    /// An error of another layer that checks options.
-    pub fn new(line: impl Into<String>) -> Self {
+    fn new(line: impl Into<String>) -> Self {
         Self(line.into())
     }
 }
@@ -94,27 +93,25 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
 
 /// What only all arguments together can tell.
 fn finish(mut draft: Draft, bare: Option<&OsStr>) -> Result<Serve, UsageError> {
-    if let Some(value) = bare {
-        draft.take_bare(value)?;
-    }
-    let Draft {
-        mut serve,
-        sources,
-        callable,
-        ..
-    } = draft;
-    serve.application = match <[Source; 1]>::try_from(sources) {
-        Ok([source]) => Application { source, callable },
-        Err(sources) if sources.is_empty() => {
+    let bare = bare.map(|value| draft.take_bare(value)).transpose()?;
+    let mut serve = draft.serve;
+    let source = match (bare, draft.module, draft.file) {
+        (Some(module), None, None) | (None, Some(module), None) => Source::Module(module),
+        (None, None, Some(file)) => Source::File(file),
+        (None, None, None) => {
             return Err(UsageError::new(
                 "no application is given: thalweg MODULE[:CALLABLE], --module or --wsgi-file; see --help",
             ));
         }
-        Err(_) => {
+        _ => {
             return Err(UsageError::new(
                 "only one application can be served: give one of MODULE[:CALLABLE], --module and --wsgi-file",
             ));
         }
+    };
+    serve.application = Application {
+        source,
+        callable: draft.callable,
     };
     if serve.listen.is_empty() {
         serve.listen.push(Listen::local());
@@ -167,14 +164,13 @@ fn check_addresses(serve: &Serve) -> Result<(), UsageError> {
 }
 
 impl Draft {
-    /// `thalweg app:app`, or `thalweg app`.
-    fn take_bare(&mut self, value: &OsStr) -> Result<(), UsageError> {
+    /// `thalweg app:app`, or `thalweg app`: the name of the module.
+    fn take_bare(&mut self, value: &OsStr) -> Result<String, UsageError> {
         let text = value.to_str().unwrap_or_default();
         let (module, callable) =
             table::module(text).map_err(|allowed| refused("MODULE[:CALLABLE]", value, &allowed))?;
-        self.sources.push(Source::Module(module));
         self.callable = callable.or(self.callable.take());
-        Ok(())
+        Ok(module)
     }
 }
 

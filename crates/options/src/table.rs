@@ -1,9 +1,10 @@
 //! The table: every option once.
 
 use crate::items;
-use crate::serve::{Level, LogTarget, Serve, Source};
+use crate::serve::{Level, LogTarget, Serve};
 use crate::value::{self, Allowed};
 use std::ffi::OsStr;
+use std::path::PathBuf;
 
 /// One option.
 pub struct Row {
@@ -68,8 +69,8 @@ impl Group {
 /// What the arguments have said so far.
 pub(crate) struct Draft {
     pub(crate) serve: Serve,
-    /// At most one of each kind.
-    pub(crate) sources: Vec<Source>,
+    pub(crate) module: Option<String>,
+    pub(crate) file: Option<PathBuf>,
     pub(crate) callable: Option<String>,
     pub(crate) information: Option<Information>,
 }
@@ -116,10 +117,7 @@ pub const TABLE: &[Row] = &[
                   address is given",
         repeats: true,
         group: Group::Listening,
-        set: |draft, value| {
-            draft.serve.listen.push(items::http(value)?);
-            Ok(())
-        },
+        set: |draft, given| items::http(given).map(|one| draft.serve.listen.push(one)),
         ..EMPTY
     },
     Row {
@@ -128,10 +126,7 @@ pub const TABLE: &[Row] = &[
         meaning: "HTTP/2 and HTTP/1.1 over TLS. The files are PEM",
         repeats: true,
         group: Group::Listening,
-        set: |draft, value| {
-            draft.serve.listen.push(items::https2(value)?);
-            Ok(())
-        },
+        set: |draft, given| items::https2(given).map(|one| draft.serve.listen.push(one)),
         ..EMPTY
     },
     Row {
@@ -140,10 +135,7 @@ pub const TABLE: &[Row] = &[
         meaning: "the same, by position",
         repeats: true,
         group: Group::Listening,
-        set: |draft, value| {
-            draft.serve.listen.push(items::https(value)?);
-            Ok(())
-        },
+        set: |draft, given| items::https(given).map(|one| draft.serve.listen.push(one)),
         ..EMPTY
     },
     Row {
@@ -152,9 +144,8 @@ pub const TABLE: &[Row] = &[
         meaning: "bind a socket for addresses of the form =N, N from 0",
         repeats: true,
         group: Group::Listening,
-        set: |draft, value| {
-            draft.serve.shared_socket.push(items::shared_socket(value)?);
-            Ok(())
+        set: |draft, given| {
+            items::shared_socket(given).map(|one| draft.serve.shared_socket.push(one))
         },
         ..EMPTY
     },
@@ -165,10 +156,7 @@ pub const TABLE: &[Row] = &[
         form: "USER",
         meaning: "the user to become once addresses are bound and keys are read",
         group: Group::Listening,
-        set: |draft, value| {
-            draft.serve.uid = Some(value::text(value)?.to_owned());
-            Ok(())
-        },
+        set: |draft, given| value::text(given).map(|name| draft.serve.uid = Some(name.to_owned())),
         ..EMPTY
     },
     Row {
@@ -178,10 +166,7 @@ pub const TABLE: &[Row] = &[
         form: "GROUP",
         meaning: "the group to become; that of the user if not given",
         group: Group::Listening,
-        set: |draft, value| {
-            draft.serve.gid = Some(value::text(value)?.to_owned());
-            Ok(())
-        },
+        set: |draft, given| value::text(given).map(|name| draft.serve.gid = Some(name.to_owned())),
         ..EMPTY
     },
     Row {
@@ -191,12 +176,9 @@ pub const TABLE: &[Row] = &[
         form: "MODULE[:CALLABLE]",
         meaning: "a WSGI application by the name of its module",
         group: Group::Application,
-        set: |draft, value| {
-            let (module, callable) = module(value::text(value)?)?;
-            draft
-                .sources
-                .retain(|other| !matches!(other, Source::Module(_)));
-            draft.sources.push(Source::Module(module));
+        set: |draft, given| {
+            let (module, callable) = module(value::text(given)?)?;
+            draft.module = Some(module);
             draft.callable = callable.or(draft.callable.take());
             Ok(())
         },
@@ -208,13 +190,7 @@ pub const TABLE: &[Row] = &[
         form: "FILE",
         meaning: "a WSGI application by its file",
         group: Group::Application,
-        set: |draft, value| {
-            draft
-                .sources
-                .retain(|other| !matches!(other, Source::File(_)));
-            draft.sources.push(Source::File(value::path(value)?));
-            Ok(())
-        },
+        set: |draft, given| value::path(given).map(|path| draft.file = Some(path)),
         ..EMPTY
     },
     Row {
@@ -222,8 +198,8 @@ pub const TABLE: &[Row] = &[
         form: "NAME",
         meaning: "its name there; application, or else app, if not given",
         group: Group::Application,
-        set: |draft, value| {
-            draft.callable = Some(callable(value::text(value)?)?);
+        set: |draft, given| {
+            draft.callable = Some(callable(value::text(given)?)?);
             Ok(())
         },
         ..EMPTY
@@ -233,10 +209,7 @@ pub const TABLE: &[Row] = &[
         form: "DIRECTORY",
         meaning: "change to this directory before the application is imported",
         group: Group::Application,
-        set: |draft, value| {
-            draft.serve.chdir = Some(value::path(value)?);
-            Ok(())
-        },
+        set: |draft, given| value::path(given).map(|path| draft.serve.chdir = Some(path)),
         ..EMPTY
     },
     Row {
@@ -246,10 +219,7 @@ pub const TABLE: &[Row] = &[
         meaning: "look for modules here first",
         repeats: true,
         group: Group::Application,
-        set: |draft, value| {
-            draft.serve.pythonpath.push(value::path(value)?);
-            Ok(())
-        },
+        set: |draft, given| value::path(given).map(|one| draft.serve.pythonpath.push(one)),
         ..EMPTY
     },
     Row {
@@ -260,10 +230,7 @@ pub const TABLE: &[Row] = &[
         meaning: "the virtual environment to run in; else $VIRTUAL_ENV, else the\n\
                   one that holds this program, else python3 on PATH",
         group: Group::Application,
-        set: |draft, value| {
-            draft.serve.virtualenv = Some(value::path(value)?);
-            Ok(())
-        },
+        set: |draft, given| value::path(given).map(|path| draft.serve.virtualenv = Some(path)),
         ..EMPTY
     },
     Row {
@@ -271,10 +238,7 @@ pub const TABLE: &[Row] = &[
         form: "PROGRAM",
         meaning: "the interpreter to run, instead of looking for one",
         group: Group::Application,
-        set: |draft, value| {
-            draft.serve.python = Some(value::path(value)?);
-            Ok(())
-        },
+        set: |draft, given| value::path(given).map(|path| draft.serve.python = Some(path)),
         ..EMPTY
     },
     Row {
@@ -283,10 +247,7 @@ pub const TABLE: &[Row] = &[
         default: "4",
         meaning: "requests that the application works on at the same time",
         group: Group::Work,
-        set: |draft, value| {
-            draft.serve.threads = value::count(value, 1..=1024)?;
-            Ok(())
-        },
+        set: |draft, given| value::count(given, 1..=1024).map(|value| draft.serve.threads = value),
         ..EMPTY
     },
     Row {
@@ -295,9 +256,8 @@ pub const TABLE: &[Row] = &[
         default: "1024",
         meaning: "requests that wait for a thread; one more is answered 503",
         group: Group::Work,
-        set: |draft, value| {
-            draft.serve.queue = value::count(value, 1..=1_000_000)?;
-            Ok(())
+        set: |draft, given| {
+            value::count(given, 1..=1_000_000).map(|value| draft.serve.queue = value)
         },
         ..EMPTY
     },
@@ -307,9 +267,8 @@ pub const TABLE: &[Row] = &[
         default: "1",
         meaning: "threads that read and write connections",
         group: Group::Work,
-        set: |draft, value| {
-            draft.serve.io_threads = value::count(value, 1..=256)?;
-            Ok(())
+        set: |draft, given| {
+            value::count(given, 1..=256).map(|value| draft.serve.io_threads = value)
         },
         ..EMPTY
     },
@@ -321,7 +280,7 @@ pub const TABLE: &[Row] = &[
         default: "1",
         meaning: "more than one process is not built in yet",
         group: Group::Work,
-        set: |_, value| match value::count(value, 1..=1024u32)? {
+        set: |_, given| match value::count(given, 1..=1024u32)? {
             1 => Ok(()),
             _ => Err("1; more processes are not built in yet, so raise --threads instead".into()),
         },
@@ -334,11 +293,11 @@ pub const TABLE: &[Row] = &[
         meaning: "a line for each request (combined format with the request's id);\n\
                   - is standard error",
         group: Group::Log,
-        set: |draft, value| {
-            draft.serve.access_log = Some(if value == "-" {
+        set: |draft, given| {
+            draft.serve.access_log = Some(if given == "-" {
                 LogTarget::Standard
             } else {
-                LogTarget::File(value::path(value)?)
+                LogTarget::File(value::path(given)?)
             });
             Ok(())
         },
@@ -350,9 +309,9 @@ pub const TABLE: &[Row] = &[
         default: "info",
         meaning: "error, warn, info, debug or trace, on standard error",
         group: Group::Log,
-        set: |draft, value| {
+        set: |draft, given| {
             draft.serve.log_level = value::word(
-                value,
+                given,
                 &[
                     ("error", Level::Error),
                     ("warn", Level::Warn),
@@ -371,9 +330,8 @@ pub const TABLE: &[Row] = &[
         default: "10s",
         meaning: "for a TLS handshake",
         group: Group::Times,
-        set: |draft, value| {
-            draft.serve.handshake_timeout = value::duration(value)?;
-            Ok(())
+        set: |draft, given| {
+            value::duration(given).map(|value| draft.serve.handshake_timeout = value)
         },
         ..EMPTY
     },
@@ -384,10 +342,7 @@ pub const TABLE: &[Row] = &[
         default: "30s",
         meaning: "for the head of a request",
         group: Group::Times,
-        set: |draft, value| {
-            draft.serve.head_timeout = value::duration(value)?;
-            Ok(())
-        },
+        set: |draft, given| value::duration(given).map(|value| draft.serve.head_timeout = value),
         ..EMPTY
     },
     Row {
@@ -397,10 +352,7 @@ pub const TABLE: &[Row] = &[
         default: "75s",
         meaning: "for the next request of a connection",
         group: Group::Times,
-        set: |draft, value| {
-            draft.serve.idle_timeout = value::duration(value)?;
-            Ok(())
-        },
+        set: |draft, given| value::duration(given).map(|value| draft.serve.idle_timeout = value),
         ..EMPTY
     },
     Row {
@@ -409,10 +361,7 @@ pub const TABLE: &[Row] = &[
         default: "10s",
         meaning: "until a request's body must come as fast as --body-rate says",
         group: Group::Times,
-        set: |draft, value| {
-            draft.serve.body_grace = value::duration(value)?;
-            Ok(())
-        },
+        set: |draft, given| value::duration(given).map(|value| draft.serve.body_grace = value),
         ..EMPTY
     },
     Row {
@@ -421,10 +370,7 @@ pub const TABLE: &[Row] = &[
         default: "60s",
         meaning: "for a client that takes nothing of what is sent to it",
         group: Group::Times,
-        set: |draft, value| {
-            draft.serve.write_timeout = value::duration(value)?;
-            Ok(())
-        },
+        set: |draft, given| value::duration(given).map(|value| draft.serve.write_timeout = value),
         ..EMPTY
     },
     Row {
@@ -434,9 +380,8 @@ pub const TABLE: &[Row] = &[
         default: "30s",
         meaning: "for open requests when the server is told to stop",
         group: Group::Times,
-        set: |draft, value| {
-            draft.serve.graceful_timeout = value::duration(value)?;
-            Ok(())
+        set: |draft, given| {
+            value::duration(given).map(|value| draft.serve.graceful_timeout = value)
         },
         ..EMPTY
     },
@@ -446,9 +391,8 @@ pub const TABLE: &[Row] = &[
         default: "1k",
         meaning: "what a body must bring each second; 0 allows any pace",
         group: Group::Limits,
-        set: |draft, value| {
-            draft.serve.body_rate = value::size(value, 0..=1 << 30)?;
-            Ok(())
+        set: |draft, given| {
+            value::size(given, 0..=1 << 30).map(|value| draft.serve.body_rate = value)
         },
         ..EMPTY
     },
@@ -458,9 +402,8 @@ pub const TABLE: &[Row] = &[
         default: "0",
         meaning: "open connections; 0 for as many as the system allows",
         group: Group::Limits,
-        set: |draft, value| {
-            draft.serve.max_connections = value::count(value, 0..=10_000_000)?;
-            Ok(())
+        set: |draft, given| {
+            value::count(given, 0..=10_000_000).map(|value| draft.serve.max_connections = value)
         },
         ..EMPTY
     },
@@ -470,9 +413,8 @@ pub const TABLE: &[Row] = &[
         default: "256",
         meaning: "requests at once on one connection",
         group: Group::Limits,
-        set: |draft, value| {
-            draft.serve.max_streams = value::count(value, 1..=65_536)?;
-            Ok(())
+        set: |draft, given| {
+            value::count(given, 1..=65_536).map(|value| draft.serve.max_streams = value)
         },
         ..EMPTY
     },
@@ -483,9 +425,8 @@ pub const TABLE: &[Row] = &[
         default: "64k",
         meaning: "the head of a request; above it 431",
         group: Group::Limits,
-        set: |draft, value| {
-            draft.serve.max_head = value::size(value, 1024..=16 << 20)?;
-            Ok(())
+        set: |draft, given| {
+            value::size(given, 1024..=16 << 20).map(|value| draft.serve.max_head = value)
         },
         ..EMPTY
     },
@@ -495,9 +436,8 @@ pub const TABLE: &[Row] = &[
         default: "100",
         meaning: "its fields; above it 431",
         group: Group::Limits,
-        set: |draft, value| {
-            draft.serve.max_fields = value::count(value, 8..=10_000)?;
-            Ok(())
+        set: |draft, given| {
+            value::count(given, 8..=10_000).map(|value| draft.serve.max_fields = value)
         },
         ..EMPTY
     },
@@ -507,9 +447,8 @@ pub const TABLE: &[Row] = &[
         default: "8k",
         meaning: "its target; above it 414",
         group: Group::Limits,
-        set: |draft, value| {
-            draft.serve.max_target = value::size(value, 64..=1 << 20)?;
-            Ok(())
+        set: |draft, given| {
+            value::size(given, 64..=1 << 20).map(|value| draft.serve.max_target = value)
         },
         ..EMPTY
     },
@@ -519,9 +458,8 @@ pub const TABLE: &[Row] = &[
         default: "256k",
         meaning: "what one request may send before the application reads it",
         group: Group::Limits,
-        set: |draft, value| {
-            draft.serve.stream_window = value::size(value, 16 << 10..=64 << 20)?;
-            Ok(())
+        set: |draft, given| {
+            value::size(given, 16 << 10..=64 << 20).map(|value| draft.serve.stream_window = value)
         },
         ..EMPTY
     },
@@ -531,9 +469,9 @@ pub const TABLE: &[Row] = &[
         default: "8m",
         meaning: "the same for all requests of one connection",
         group: Group::Limits,
-        set: |draft, value| {
-            draft.serve.connection_window = value::size(value, 64 << 10..=1 << 30)?;
-            Ok(())
+        set: |draft, given| {
+            value::size(given, 64 << 10..=1 << 30)
+                .map(|value| draft.serve.connection_window = value)
         },
         ..EMPTY
     },
@@ -597,7 +535,8 @@ impl Draft {
     pub(crate) fn new() -> Self {
         let mut draft = Self {
             serve: Serve::unset(),
-            sources: Vec::new(),
+            module: None,
+            file: None,
             callable: None,
             information: None,
         };
