@@ -10,13 +10,14 @@
 //! descriptor in the environment means nothing in another process: whoever took it should remove
 //! [`VARIABLE`], so that programs it starts do not look for it.
 
-use crate::listen::{ListenError, Listener};
+use crate::inherited::{self, Unfit};
+use crate::listen::{Address, ListenError, Listener};
 use crate::tls::{Identity, TlsError};
 use rustix::fs::{MemfdFlags, SealFlags};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -150,16 +151,13 @@ pub fn take() -> Result<Option<Handover>, HandoverError> {
     let text = value.to_string_lossy();
     let missing = || HandoverError::NoDescriptor(text.clone().into_owned());
     let number: RawFd = text.parse().map_err(|_| missing())?;
-    // Standard streams are never it, and must not be owned even for a moment: that would close them.
-    let owned = (number > 2)
-        .then(|| own(number))
-        .flatten()
-        .ok_or_else(missing)?;
-    let seals =
-        rustix::fs::fcntl_get_seals(&owned).map_err(|_| HandoverError::NotSealed(number))?;
-    if !seals.contains(SEALS) {
-        return Err(HandoverError::NotSealed(number));
-    }
+    let sealed = |file: BorrowedFd<'_>| {
+        rustix::fs::fcntl_get_seals(file).is_ok_and(|seals| seals.contains(SEALS))
+    };
+    let owned = inherited::own(number, sealed).map_err(|unfit| match unfit {
+        Unfit::Closed => missing(),
+        Unfit::Other => HandoverError::NotSealed(number),
+    })?;
     let file = File::from(owned);
     let size = file.metadata()?.len();
     if size > MOST {
@@ -169,14 +167,6 @@ pub fn take() -> Result<Option<Handover>, HandoverError> {
     let mut octets = Zeroizing::new(Vec::with_capacity(size as usize + 1));
     (&file).take(MOST).read_to_end(&mut octets)?;
     Reader(&octets).handover().map(Some)
-}
-
-/// Owns a descriptor by its number, if it is open.
-fn own(number: RawFd) -> Option<OwnedFd> {
-    // SAFETY: it only looks whether the number is open; any number is allowed.
-    let open = unsafe { libc::fcntl(number, libc::F_GETFD) } >= 0;
-    // SAFETY: it is open, and was handed over to this process to own: nothing else here knows the number.
-    open.then(|| unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 fn pass_through_exec(descriptor: impl AsFd) -> io::Result<()> {
@@ -217,8 +207,7 @@ impl<'a> Reader<'a> {
 
     fn handed(&mut self) -> Result<Handed, HandoverError> {
         let number = RawFd::try_from(self.number()?).map_err(|_| HandoverError::Broken)?;
-        let owned = own(number).ok_or(ListenError::NotListening(number))?;
-        let listener = Listener::try_from(owned)?;
+        let listener = Listener::bind(&Address::Descriptor(number))?;
         let identity = match self.number()? {
             0 => None,
             1 => {

@@ -21,6 +21,7 @@
 
 mod driver;
 pub mod handover;
+mod inherited;
 pub mod listen;
 pub mod privileges;
 mod serve;

@@ -4,12 +4,13 @@
 //! there is no difference. Its flags (non-blocking, TCP_NODELAY) belong to the socket itself, so that accepted
 //! connections inherit them without a system call each.
 
+use crate::inherited;
 use rustix::net::{SocketAddrAny, SocketAddrUnix};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -200,15 +201,8 @@ impl TryFrom<OwnedFd> for Listener {
     type Error = ListenError;
 
     fn try_from(descriptor: OwnedFd) -> Result<Self, ListenError> {
-        let wrong = ListenError::NotListening(descriptor.as_raw_fd());
-        match rustix::net::sockopt::socket_acceptconn(&descriptor) {
-            Ok(true) => {}
-            Ok(false) | Err(_) => return Err(wrong),
-        }
-        let stream = rustix::net::sockopt::socket_type(&descriptor)
-            .is_ok_and(|kind| kind == rustix::net::SocketType::STREAM);
-        if !stream {
-            return Err(wrong);
+        if !listens(descriptor.as_fd()) {
+            return Err(ListenError::NotListening(descriptor.as_raw_fd()));
         }
         prepare(descriptor).map_err(ListenError::Io)
     }
@@ -299,13 +293,16 @@ fn remove_stale(path: &Path) -> Result<(), ListenError> {
     }
 }
 
-fn inherit(descriptor: RawFd) -> Result<Listener, ListenError> {
-    // SAFETY: fcntl(F_GETFD) only looks whether the number is open; any number is allowed.
-    if descriptor <= 2 && descriptor != 0 || unsafe { libc::fcntl(descriptor, libc::F_GETFD) } < 0 {
-        return Err(ListenError::NotListening(descriptor));
-    }
-    // SAFETY: the number is open (just checked), and the user names it as the listener for this process to own;
-    // a second Listener for the same number is refused by the option table.
-    let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor) };
-    Listener::try_from(descriptor)
+fn inherit(number: RawFd) -> Result<Listener, ListenError> {
+    let descriptor =
+        inherited::own(number, listens).map_err(|_| ListenError::NotListening(number))?;
+    prepare(descriptor).map_err(ListenError::Io)
+}
+
+/// Whether it is a stream socket that listens.
+fn listens(descriptor: BorrowedFd<'_>) -> bool {
+    use rustix::net::SocketType;
+    use rustix::net::sockopt::{socket_acceptconn, socket_type};
+    socket_acceptconn(descriptor).unwrap_or(false)
+        && socket_type(descriptor).is_ok_and(|kind| kind == SocketType::STREAM)
 }

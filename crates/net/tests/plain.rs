@@ -255,38 +255,3 @@ fn connections_are_spread_over_the_workers() {
         read_until(client, "hello");
     }
 }
-
-/// No buffer belongs to an idle connection. Prints what one costs; the bound is generous.
-#[test]
-#[expect(clippy::print_stdout, reason = "the figure is what it is for")]
-fn a_thousand_idle_connections_hold_little_memory() {
-    let server = Server::plain();
-    let mut warm = server.connect();
-    warm.write_all(GET).unwrap();
-    read_until(&mut warm, "hello");
-    let before = resident();
-    let mut clients = Vec::new();
-    for _ in 0..1000 {
-        let mut client = server.connect();
-        client.write_all(GET).unwrap();
-        read_until(&mut client, "hello");
-        clients.push(client);
-    }
-    let each = resident().saturating_sub(before) / clients.len();
-    println!("an idle HTTP/1.1 connection holds {each} octets, with the test's own part");
-    assert!(each < 8 << 10, "{each}");
-}
-
-fn resident() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS:"))
-        .unwrap();
-    line.split_whitespace()
-        .nth(1)
-        .unwrap()
-        .parse::<usize>()
-        .unwrap()
-        << 10
-}

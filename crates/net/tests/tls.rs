@@ -50,6 +50,17 @@ fn a_client_that_names_no_protocol_speaks_http_1() {
     assert_eq!(peer.tls.as_ref().unwrap().protocol, None);
 }
 
+#[test]
+fn a_client_that_has_only_http_1_0_is_served() {
+    let pem = Pem::make();
+    let server = Server::start(Config::default(), pem.security());
+    let config = pem.client(&[&TLS13], &[b"http/1.0"]);
+    let mut client = connect(&config, server.connect());
+    client.write_all(b"GET /hello HTTP/1.0\r\n\r\n").unwrap();
+    assert!(read_all(&mut client).ends_with("hello"));
+    assert_eq!(server.accepted().protocol, Protocol::Http1);
+}
+
 /// RFC 7301, section 3.2: no common protocol is a fatal no_application_protocol alert.
 #[test]
 fn a_client_without_a_common_protocol_gets_the_alert() {

@@ -218,12 +218,18 @@ impl<C: Connection> Open<C> {
         if transport.is_blocked() {
             return Ok(Written::Blocked);
         }
-        let gather = transport.gather(scratch);
-        let full = fill(&mut *self.session, now, &mut self.connection, gather);
-        let gathered = !gather.is_empty();
-        // What writing caused (a stream is finished) may cause more to write.
-        let more = self.settle() || full;
-        if gathered {
+        let more = loop {
+            let gather = transport.gather(scratch);
+            let full = fill(&mut *self.session, now, &mut self.connection, gather);
+            // What writing caused (a stream is finished) may cause more to write.
+            let more = self.settle() || full;
+            // An HTTP/1.1 session takes the next of pipelined requests when it has answered the last: its answer
+            // joins this write.
+            if full || !self.feed(now, scratch) {
+                break more;
+            }
+        };
+        if !transport.gather(scratch).is_empty() {
             transport.send(context, now, scratch)?;
         }
         Ok(match transport.is_blocked() {

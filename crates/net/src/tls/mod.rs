@@ -18,6 +18,9 @@ use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 
+/// What a client names that speaks nothing newer (it is in IANA's registry). The last choice.
+const HTTP_1_0: &[u8] = b"http/1.0";
+
 /// The TLS settings of one port. Clones share them, and the keys of their tickets.
 #[derive(Clone)]
 pub struct ServerTls {
@@ -42,6 +45,9 @@ impl ServerTls {
             .iter()
             .map(|protocol| protocol.alpn().to_vec())
             .collect();
+        if protocols.contains(&Protocol::Http1) {
+            config.alpn_protocols.push(HTTP_1_0.to_vec());
+        }
         config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(TlsError::Setup)?;
         Ok(Self {
             config: Arc::new(config),

@@ -150,8 +150,8 @@ impl Engine for RustlsEngine {
     fn info(&mut self) -> TlsInfo {
         let protocol = match self.connection.alpn_protocol() {
             Some(b"h2") => Some(Protocol::Http2),
-            Some(b"http/1.1") => Some(Protocol::Http1),
-            _ => None,
+            Some(_) => Some(Protocol::Http1),
+            None => None,
         };
         let version = match self.connection.protocol_version() {
             Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",

@@ -151,7 +151,7 @@ pub fn read_until(client: &mut impl Read, until: &str) -> String {
 }
 
 /// The service.
-struct Answers {
+pub struct Answers {
     tell: mpsc::Sender<News>,
     late: Late,
     post: Post<usize>,
@@ -162,7 +162,7 @@ struct Answers {
 type Late = Rc<RefCell<HashMap<usize, Wake>>>;
 
 impl Answers {
-    fn new(worker: &Worker, tell: mpsc::Sender<News>) -> Self {
+    pub fn new(worker: &Worker, tell: mpsc::Sender<News>) -> Self {
         let late = Late::default();
         let waiting = Rc::clone(&late);
         let post = worker.mailbox(move |number: usize| {
@@ -198,7 +198,7 @@ impl Service for Answers {
     }
 }
 
-struct Answering {
+pub struct Answering {
     tell: mpsc::Sender<News>,
     late: Late,
     post: Post<usize>,

@@ -1,0 +1,130 @@
+//! A worker's thread: mail from other threads, bells, and the hook before it parks.
+
+mod support;
+
+use std::cell::Cell;
+use std::io::Write;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use support::{Answers, PATIENCE, Server, read_until};
+use thalweg_net::listen::{Address, Listener};
+use thalweg_net::worker::Post;
+use thalweg_net::{Config, Endpoint, Security, serve};
+
+#[test]
+fn no_message_is_lost_however_the_worker_sleeps() {
+    const SENDERS: usize = 4;
+    const MESSAGES: usize = 20_000;
+    let listener = Listener::bind(&Address::Tcp {
+        host: "127.0.0.1".into(),
+        port: 0,
+    })
+    .unwrap();
+    let endpoint = Endpoint {
+        listener,
+        security: Security::Plain,
+    };
+    let (give, posts) = mpsc::channel::<Post<usize>>();
+    let (tell, told) = mpsc::channel();
+    let flushes = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&flushes);
+    let mut running = serve(Config::default(), vec![endpoint], move |worker| {
+        let seen = Rc::new(Cell::new(0));
+        let tell = tell.clone();
+        let post = worker.mailbox({
+            let seen = Rc::clone(&seen);
+            move |_: usize| seen.set(seen.get() + 1)
+        });
+        give.send(post).unwrap();
+        let counted = Arc::clone(&counted);
+        worker.before_park(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            if seen.get() == SENDERS * MESSAGES {
+                seen.set(0);
+                tell.send(()).unwrap();
+            }
+        });
+        let (news, _) = mpsc::channel();
+        Answers::new(worker, news)
+    })
+    .unwrap();
+    let post = posts.recv_timeout(PATIENCE).unwrap();
+    let senders: Vec<_> = (0..SENDERS)
+        .map(|sender| {
+            let post = post.clone();
+            std::thread::spawn(move || {
+                for number in 0..MESSAGES {
+                    post.send(number);
+                    if number % (97 + sender) == 0 {
+                        std::thread::yield_now(); // So that the worker falls asleep now and then.
+                    }
+                }
+            })
+        })
+        .collect();
+    senders
+        .into_iter()
+        .for_each(|sender| sender.join().unwrap());
+    // The hook runs after the mail and before the worker parks: it sees all, and nothing sleeps on.
+    told.recv_timeout(PATIENCE).expect("every message arrives");
+    assert!(
+        flushes.load(Ordering::Relaxed) < SENDERS * MESSAGES,
+        "messages are delivered together"
+    );
+    running.stop();
+    running.wait().unwrap();
+}
+
+#[test]
+fn a_worker_that_is_never_idle_looks_at_its_mail() {
+    let server = Server::plain();
+    // Large answers keep the worker busy, while late ones come by mail.
+    let mut busy: Vec<_> = (0..4).map(|_| server.connect()).collect();
+    for client in &mut busy {
+        client
+            .write_all(b"GET /large/200000000 HTTP/1.1\r\nhost: a\r\n\r\n")
+            .unwrap();
+    }
+    let readers: Vec<_> = busy
+        .into_iter()
+        .map(|mut client| {
+            std::thread::spawn(move || {
+                read_until(&mut client, "\r\n\r\n");
+                let mut body = std::io::Read::take(client, 200_000_000);
+                std::io::copy(&mut body, &mut std::io::sink()).unwrap()
+            })
+        })
+        .collect();
+    let mut client = server.connect();
+    for _ in 0..20 {
+        client
+            .write_all(b"GET /late HTTP/1.1\r\nhost: a\r\n\r\n")
+            .unwrap();
+        read_until(&mut client, "late");
+    }
+    for reader in readers {
+        assert_eq!(reader.join().unwrap(), 200_000_000);
+    }
+}
+
+#[test]
+fn a_service_that_panics_loses_one_connection_and_no_other() {
+    let server = Server::plain();
+    let mut good = server.connect();
+    good.write_all(b"GET /hello HTTP/1.1\r\nhost: a\r\n\r\n")
+        .unwrap();
+    read_until(&mut good, "hello");
+    // The service of these tests has no such path, and unwraps.
+    let mut bad = server.connect();
+    bad.write_all(b"GET /unknown HTTP/1.1\r\nhost: a\r\n\r\n")
+        .unwrap();
+    assert_eq!(
+        std::io::Read::read(&mut bad, &mut [0]).unwrap_or_default(),
+        0
+    );
+    good.write_all(b"GET /hello HTTP/1.1\r\nhost: a\r\n\r\n")
+        .unwrap();
+    read_until(&mut good, "hello");
+}
