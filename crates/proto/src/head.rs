@@ -190,9 +190,9 @@ pub struct Response {
 }
 
 impl Response {
-    /// A response with this status and no fields.
+    /// A response with this status and no fields, with room for those of most responses.
     pub fn new(status: u16) -> Self {
-        Self::over(Fields::new(), status)
+        Self::over(Fields::with_capacity(8, 256), status)
     }
 
     /// A response over a list that is already filled.
