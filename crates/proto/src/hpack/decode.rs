@@ -285,3 +285,36 @@ impl fmt::Debug for Decoder {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A section within a large limit may need much memory while it is read, but not after.
+    #[test]
+    fn a_long_line_leaves_no_memory_behind() {
+        let mut decoder = Decoder::new(4096);
+        let mut block = vec![0x00, 1, b'x'];
+        integer::encode(0x00, 7, 1_000_000, &mut block);
+        block.resize(block.len() + 1_000_000, b'v');
+        assert_eq!(decoder.decode(&block, 2_000_000, |_| ()), Ok(1_000_033));
+        assert!(decoder.table.capacity() <= 2 * 4096);
+    }
+
+    /// A string beyond every limit takes no memory even while it is read.
+    #[test]
+    fn a_string_beyond_every_limit_takes_no_memory() {
+        let mut decoder = Decoder::new(4096);
+        let mut block = vec![0x00, 1, b'x'];
+        // Huffman-coded: 1 600 000 times "0", whose code is 00000.
+        integer::encode(0x80, 7, 1_000_000, &mut block);
+        block.resize(block.len() + 1_000_000, 0);
+        let most = 5000;
+        let mut handed = 0;
+        let first = block[0];
+        let mut rest = &block[1..];
+        let size = decoder.literal(first, &mut rest, most, &mut |_| handed += 1);
+        assert_eq!((size, handed), (Ok(1_600_033), 0));
+        assert!(decoder.table.capacity() <= 4 * most);
+    }
+}

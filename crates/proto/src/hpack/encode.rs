@@ -212,8 +212,6 @@ impl Encoder {
         integer::encode(0x20, 5, size, out);
         self.table.set_limit(size);
         self.table.settle();
-        self.lines.evict_to(self.table.len());
-        self.names.evict_to(self.table.len());
     }
 }
 

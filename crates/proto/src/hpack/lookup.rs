@@ -47,7 +47,7 @@ pub(super) struct Chains {
     links: Vec<Link>,
     /// How many lines were ever entered: the newest one's number. Wraps around.
     entered: u32,
-    /// How many of them are left.
+    /// How many of them were left when it was.
     left: u32,
 }
 
@@ -68,7 +68,7 @@ impl Chains {
         }
     }
 
-    /// The age of the newest line with this hash that `is` the one.
+    /// The age of the newest line with this hash that `is` the one; lines that were evicted since are asked for too.
     #[inline]
     pub(super) fn find(&self, hash: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
         let hash = hash as u32;
@@ -93,11 +93,6 @@ impl Chains {
             self.grow();
         }
         self.link(hash as u32);
-    }
-
-    /// Lines were evicted, the oldest first, and so many are left.
-    pub(super) fn evict_to(&mut self, left: u32) {
-        self.left = left;
     }
 
     fn link(&mut self, hash: u32) {
@@ -300,20 +295,6 @@ mod tests {
         });
         assert_eq!((found, tried.get()), (None, 50), "every line is tried once");
         assert_eq!(chains.find(7, |age| age == 49), Some(49));
-    }
-
-    #[test]
-    fn what_was_evicted_is_not_found() {
-        let mut chains = Chains::new();
-        let mut lines = Vec::new();
-        for hash in 0..20 {
-            enter(&mut chains, &mut lines, hash, 20);
-        }
-        chains.evict_to(3);
-        assert_eq!(chains.find(16, |_| true), None);
-        assert_eq!(chains.find(17, |_| true), Some(2));
-        chains.evict_to(0);
-        assert_eq!(chains.find(19, |_| true), None);
     }
 
     /// A long string is compared beyond its ends.

@@ -23,17 +23,20 @@ fn the_borders_of_the_prefix_are_right() {
     }
 }
 
-/// A length on both sides of every border of its octets comes out as it went in.
+/// A length on both sides of every border of its octets comes out as it went in, plain or Huffman-coded.
 #[test]
 fn lengths_of_strings_cross_every_border() {
-    for len in [
+    let borders = [
         0, 1, 126, 127, 128, 254, 255, 256, 16509, 16510, 16511, 70000,
-    ] {
-        let value = "\u{1}".repeat(len);
-        let mut block = Vec::new();
-        let mut encoder = Encoder::new(4096);
-        encoder.field_as(line("x", &value), Indexing::Without, &mut block);
-        assert_eq!(decode_alone(&block), Ok(lines(&[("x", &value)])), "{len}");
+    ];
+    for octet in ["\u{1}", "a"] {
+        for len in borders.into_iter().chain(195..210).chain(400..412) {
+            let value = octet.repeat(len);
+            let mut block = Vec::new();
+            let mut encoder = Encoder::new(4096);
+            encoder.field_as(line("x", &value), Indexing::Without, &mut block);
+            assert_eq!(decode_alone(&block), Ok(lines(&[("x", &value)])), "{len}");
+        }
     }
 }
 
