@@ -13,6 +13,7 @@ import peers
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from conftest import Serve
     from program import Program
 
 
@@ -82,3 +83,10 @@ def test_h2load_finishes_all_its_requests(url: str) -> None:
 def test_h2load_finishes_all_its_requests_over_http_1_1(site: Program) -> None:
     out = run("h2load", "--h1", "-n", "5000", "-c", "16", f"{site.url}/hello")
     assert "5000 succeeded, 0 failed, 0 errored, 0 timeout" in out
+
+
+def test_several_io_threads_share_the_connections(serve: Serve) -> None:
+    with serve("--io-threads", "3") as program:
+        for url in (program.url, program.tls_url):
+            out = run("h2load", "-n", "20000", "-c", "30", "-m", "20", f"{url}/hello")
+            assert "status codes: 20000 2xx" in out
