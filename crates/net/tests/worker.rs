@@ -2,12 +2,16 @@
 
 mod support;
 
+use rustix::process::{Resource, getrlimit, setrlimit};
 use std::cell::Cell;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::time::Duration;
 use support::{Answers, PATIENCE, Server, read_until};
 use thalweg_net::listen::{Address, Listener};
 use thalweg_net::worker::Post;
@@ -92,7 +96,7 @@ fn a_worker_that_is_never_idle_looks_at_its_mail() {
         .map(|mut client| {
             std::thread::spawn(move || {
                 read_until(&mut client, "\r\n\r\n");
-                let mut body = std::io::Read::take(client, 200_000_000);
+                let mut body = client.take(200_000_000);
                 std::io::copy(&mut body, &mut std::io::sink()).unwrap()
             })
         })
@@ -120,11 +124,65 @@ fn a_service_that_panics_loses_one_connection_and_no_other() {
     let mut bad = server.connect();
     bad.write_all(b"GET /unknown HTTP/1.1\r\nhost: a\r\n\r\n")
         .unwrap();
-    assert_eq!(
-        std::io::Read::read(&mut bad, &mut [0]).unwrap_or_default(),
-        0
-    );
+    assert_eq!(bad.read(&mut [0]).unwrap_or_default(), 0);
     good.write_all(b"GET /hello HTTP/1.1\r\nhost: a\r\n\r\n")
         .unwrap();
     read_until(&mut good, "hello");
+}
+
+/// The kernel's queue keeps clients until there are descriptors again; nothing spins meanwhile.
+#[test]
+#[allow(clippy::print_stdout)] // The child tells its port so.
+fn a_process_without_descriptors_lets_clients_wait() {
+    const ROLE: &str = "THALWEG_TEST_CHILD";
+    const TEST: &str = "a_process_without_descriptors_lets_clients_wait";
+    if std::env::var_os(ROLE).is_some() {
+        let server = Server::plain();
+        let open = std::fs::read_dir("/proc/self/fd").unwrap().count() as u64;
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = Some(open + 8);
+        setrlimit(Resource::Nofile, limit).unwrap();
+        println!("\nport {}", server.address.port());
+        std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+        let busy = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        println!("\ncpu {}", busy.tv_sec);
+        return;
+    }
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args([TEST, "--exact", "--nocapture"])
+        .env(ROLE, "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut tell = |what: &str| -> u64 {
+        let line = told.find_map(|line| line.unwrap().strip_prefix(what).map(str::to_owned));
+        line.expect("the child tells").trim().parse().unwrap()
+    };
+    let port = u16::try_from(tell("port ")).unwrap();
+    let mut clients: Vec<_> = (0..30)
+        .map(|_| {
+            let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            client.set_read_timeout(Some(PATIENCE)).unwrap();
+            client
+                .write_all(b"GET /hello HTTP/1.1\r\nhost: a\r\n\r\n")
+                .unwrap();
+            client
+        })
+        .collect();
+    let last = clients.last_mut().unwrap();
+    last.set_read_timeout(Some(Duration::from_millis(1500)))
+        .unwrap();
+    assert!(
+        last.read(&mut [0]).is_err(),
+        "there are fewer descriptors than clients"
+    );
+    last.set_read_timeout(Some(PATIENCE)).unwrap();
+    for mut client in clients {
+        read_until(&mut client, "hello");
+    }
+    drop(child.stdin.take());
+    assert_eq!(tell("cpu "), 0, "a second and more of work is a busy loop");
+    assert!(child.wait().unwrap().success());
 }

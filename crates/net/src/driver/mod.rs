@@ -18,7 +18,7 @@ mod unsent;
 
 use crate::service::{Ended, Service};
 use crate::worker::accept::Arrival;
-use crate::worker::{Armed, Bell, Phase, Scratch, Shared};
+use crate::worker::{Armed, Bell, Phase, Scratch, Shared, after};
 use open::{Open, Pumped};
 use opening::{Opened, Opening};
 use socket::Socket;
@@ -94,7 +94,7 @@ impl<S: Service> Driver<S> {
             stage: Stage::Opening(Opening {
                 address: arrival.address,
                 local: arrival.local,
-                until: Instant::now() + time,
+                until: after(Instant::now(), time),
                 hurried: false,
             }),
             key,
@@ -174,10 +174,7 @@ impl<S: Service> Driver<S> {
             open.wake();
         }
         let config = &self.shared.config;
-        let stalled = self
-            .transport
-            .stalled()
-            .is_some_and(|since| now >= since + config.write_time);
+        let stalled = self.transport.is_stalled(now, config.write_time);
         let (why, how) = if stalled {
             self.transport.reset();
             (Ended::Stalled, None)
@@ -216,10 +213,7 @@ impl<S: Service> Driver<S> {
         scratch: &mut Scratch,
     ) -> Next<S::Connection> {
         let config = &self.shared.config;
-        let stalled = self
-            .transport
-            .stalled()
-            .is_some_and(|since| now >= since + config.write_time);
+        let stalled = self.transport.is_stalled(now, config.write_time);
         let flushed = self.transport.flush(context, now, scratch);
         if flushed.is_err() || stalled || self.shared.phase.get().is_over(now) {
             self.transport.reset();
@@ -232,7 +226,7 @@ impl<S: Service> Driver<S> {
             return Next::Enter(Stage::Over);
         }
         Next::Enter(Stage::Lingering {
-            until: now + config.linger_time,
+            until: after(now, config.linger_time),
             left: config.linger_octets,
         })
     }
@@ -265,7 +259,7 @@ impl<S: Service> Driver<S> {
         let stall = self
             .transport
             .stalled()
-            .map(|since| since + config.write_time);
+            .map(|since| after(since, config.write_time));
         let own = match &self.stage {
             Stage::Opening(opening) => Some(opening.until),
             Stage::Open(open) => open.deadline(),

@@ -16,7 +16,7 @@ use crate::tls::engine::{Engine, State, Wish};
 use crate::worker::{READ, Scratch, WRITE};
 use std::io;
 use std::task::Context;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use thalweg_proto::session::{Eof, Gather};
 
 /// The smallest round of writing that a slow client is given.
@@ -243,6 +243,12 @@ impl Transport {
     /// Since when the client has taken nothing.
     pub(super) fn stalled(&self) -> Option<Instant> {
         self.stalled
+    }
+
+    /// Whether that is too long.
+    pub(super) fn is_stalled(&self, now: Instant, patience: Duration) -> bool {
+        self.stalled
+            .is_some_and(|since| now.saturating_duration_since(since) >= patience)
     }
 
     /// Leaves close_notify to be sent, over TLS.

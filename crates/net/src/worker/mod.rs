@@ -18,7 +18,7 @@ pub(crate) mod run;
 mod timers;
 
 pub use mailbox::Post;
-pub(crate) use timers::Armed;
+pub(crate) use timers::{Armed, after};
 
 use crate::serve::Config;
 use buffer::Buffer;

@@ -2,7 +2,7 @@
 
 use super::accept::{Acceptor, Arrival};
 use super::mailbox::Post;
-use super::{Load, Phase, Shared, Worker};
+use super::{Load, Phase, Shared, Worker, after};
 use crate::driver::Driver;
 use crate::serve::{Config, Endpoint};
 use crate::service::Service;
@@ -194,7 +194,7 @@ impl<S: Service> Main<S> {
         }
         self.close(true);
         self.tell_others(|| Order::Drain(grace));
-        let until = Instant::now() + grace;
+        let until = after(Instant::now(), grace);
         self.shared.enter(Phase::Draining { until });
     }
 

@@ -10,6 +10,14 @@ use std::time::{Duration, Instant};
 /// The grain: nothing fires earlier than asked, or later than this beyond the runtime's own delay.
 const TICK: Duration = Duration::from_millis(20);
 
+/// What stands for a deadline that no clock can show: a time that was configured without a bound.
+const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// `time` after `now`, whatever `time` is.
+pub(crate) fn after(now: Instant, time: Duration) -> Instant {
+    now + time.min(NEVER)
+}
+
 /// When a connection's entry fires: none while it has no entry.
 pub(crate) type Armed = Option<u64>;
 
@@ -112,6 +120,15 @@ mod tests {
             1,
             "an entry that was late is not kept"
         );
+    }
+
+    #[test]
+    fn a_time_without_a_bound_is_a_deadline_like_others() {
+        let start = Instant::now();
+        let mut armed = None;
+        let mut timers = Timers::new(start);
+        timers.arm(start, 1, &mut armed, after(start, Duration::MAX));
+        assert!(timers.next().is_some());
     }
 
     #[test]
