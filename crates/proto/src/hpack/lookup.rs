@@ -68,7 +68,8 @@ impl Chains {
         }
     }
 
-    /// The age of the newest line with this hash that `is` the one; lines that were evicted since are asked for too.
+    /// The age of the newest line with this hash that `is` the one. It may be asked about lines that were evicted
+    /// since the last one was entered.
     #[inline]
     pub(super) fn find(&self, hash: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
         let hash = hash as u32;
