@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 import time
 from typing import TYPE_CHECKING
+
+import pytest
 
 from http2 import Client
 
@@ -158,3 +161,38 @@ def test_heads_have_the_limits_that_were_given(serve: Serve) -> None:
             with program.connect() as connection:
                 connection.sendall(sent)
                 assert connection.recv(65_536).split()[1] == status, sent[:40]
+
+
+def test_connections_beyond_the_limit_wait_for_a_place(serve: Serve) -> None:
+    with serve("--max-connections", "3") as program:
+        first, *others = [program.connect() for _ in range(5)]
+        for connection in (first, *others):
+            connection.sendall(GET)
+        assert first.recv(65_536).startswith(b"HTTP/1.1 200")
+        others[-1].settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            others[-1].recv(1)
+        for connection in (first, *others[:2]):
+            connection.close()
+        others[-1].settimeout(10)
+        assert others[-1].recv(65_536).startswith(b"HTTP/1.1 200")
+        for connection in others:
+            connection.close()
+
+
+def test_running_out_of_descriptors_is_survived(serve: Serve) -> None:
+    """Neither does the server end, nor does it spin while it can accept nobody."""
+    with serve() as program:
+        with Client.plain(program) as client:
+            assert client.get("/hello").status == 200
+        few = program.descriptors() + 20
+        resource.prlimit(program.pid, resource.RLIMIT_NOFILE, (few, few))
+        crowd = [program.connect() for _ in range(60)]
+        before = program.processor()
+        time.sleep(1)
+        assert program.processor() - before < 0.5
+        for connection in crowd:
+            connection.close()
+        with Client.plain(program) as client:
+            assert client.get("/hello").status == 200
+        assert program.running()
