@@ -218,8 +218,11 @@ impl Session {
     fn check_pace(&mut self) -> Result<(), ConnectionError> {
         let now = self.timers.now;
         let (mut slow, mut measured) = (Vec::new(), false);
+        let coming = self.coming();
         for stream in self.streams.iter_mut() {
-            let held = stream.recv_window.untaken() > 0;
+            let coming = coming.filter(|(id, _)| id.number() == u64::from(stream.number));
+            let coming = coming.map_or(0, |(_, octets)| octets);
+            let held = stream.recv_window.untaken() as usize > coming;
             if let Some(pace) = &mut stream.pace {
                 pace.hold(now, held);
                 measured = true;

@@ -394,9 +394,9 @@ impl Session {
         }
         let id = self.admit_data(header, content)?;
         match id {
-            // Nobody consumes padding: its credit goes back at once.
+            // Nobody consumes padding: its credit goes back at once. So does that of all that is ignored.
             Some(id) => self.credit_stream(id, overhead),
-            None => self.credit_connection(overhead),
+            None => self.credit_connection(header.length),
         }
         Ok(Reading::Data(Data {
             id,
@@ -451,27 +451,24 @@ impl Session {
         if data.content == 0 {
             data.padding -= take(rest, data.padding).len();
         }
-        // The stream may have been reset between two pieces.
-        let stream = data.id.and_then(|id| self.streams.get_mut(id));
-        let wanted = match stream {
+        // The stream may have ended between two pieces, and what it held was credited then.
+        let wanted = match data.id.and_then(|id| self.streams.get_mut(id)) {
             None => {
                 data.id = None;
                 false
             }
             Some(stream) => {
                 if let Some(pace) = &mut stream.pace {
-                    let held = stream.recv_window.untaken() as usize > bytes.len();
+                    let brought = data.content + bytes.len();
+                    let held = stream.recv_window.untaken() as usize > brought;
                     pace.hold(self.timers.now, held);
                     pace.received(bytes.len());
                 }
                 !stream.discarding
             }
         };
-        let octets = bytes.len() as u32;
-        match data.id {
-            Some(id) if !wanted => self.credit_stream(id, octets),
-            Some(_) => {}
-            None => self.credit_connection(octets),
+        if let (Some(id), false) = (data.id, wanted) {
+            self.credit_stream(id, bytes.len() as u32);
         }
         let complete = data.content == 0 && data.padding == 0;
         if complete {
@@ -491,6 +488,18 @@ impl Session {
             _ if complete => Progress::Again,
             _ => Progress::Dry,
         })
+    }
+
+    /// Octets that a DATA frame under way will still bring to a stream. Its window counts them already.
+    pub(super) fn coming(&self) -> Option<(StreamId, usize)> {
+        match self.reading {
+            Reading::Data(Data {
+                id: Some(id),
+                content,
+                ..
+            }) => Some((id, content)),
+            _ => None,
+        }
     }
 
     /// The peer's message is complete.

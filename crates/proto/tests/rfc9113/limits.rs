@@ -183,11 +183,13 @@ fn a_busy_connection_whose_reads_end_within_frames_is_not_late() {
 fn a_large_frame_of_a_body_may_take_longer_than_a_head() {
     let (mut server, start) =
         established(Limits::default(), &Script::default().head(1, POST, false));
+    // The consumer holds things up: the pace is not what is asked here.
+    server.takes = false;
+    server.feed(start, &Script::default().data(1, b"held", false).0);
     let data = Script::default().data(1, &[0; 16_384], true);
     server.feed(start, &data.0[..5]);
     for (second, piece) in data.0[5..].chunks(400).enumerate() {
         let now = start + Duration::from_secs(second as u64);
-        server.takes = second > 39;
         server.feed(now, piece);
         server.expire(now);
         assert_eq!(server.failure(), None, "after {second} s");
@@ -216,6 +218,28 @@ fn a_body_that_comes_too_slowly_ends_its_stream() {
     let expected = Told::Reset(id, Code::EnhanceYourCalm, Some(Violation::BodyTooSlow));
     assert_eq!(resets, [&expected]);
     assert_eq!(server.session.open_streams(), 1);
+}
+
+/// The same where the octets of one large frame dribble in.
+#[test]
+fn a_frame_that_dribbles_in_is_too_slow() {
+    let (mut server, start) =
+        established(Limits::default(), &Script::default().head(1, POST, false));
+    let data = Script::default().data(1, &[0; 16_384], true);
+    server.feed(start, &data.0[..100]);
+    for second in 1..=13 {
+        let now = start + Duration::from_secs(second);
+        server.feed(now, &data.0[100 + second as usize..][..1]);
+        server.expire(now);
+    }
+    let id = open_requests(&server)[0];
+    let expected = Told::Reset(id, Code::EnhanceYourCalm, Some(Violation::BodyTooSlow));
+    assert_eq!(server.told.last(), Some(&expected));
+    // The rest of the frame belongs to nobody, and the connection goes on.
+    let rest = Script(data.0[113..].to_vec()).head(3, GET, true);
+    server.feed(start + Duration::from_secs(14), &rest.0);
+    assert_eq!(server.failure(), None);
+    assert_eq!(open_requests(&server).len(), 2);
 }
 
 /// While the consumer holds things up, the peer is not to blame.

@@ -264,6 +264,50 @@ fn all_streams_together_hold_no_more_than_the_connections_window() {
     assert!(held(&pair) > 250_000 && held(&pair) <= 350_000);
 }
 
+/// The octets of a frame whose stream is reset while it comes are credited once: the connection's window is not
+/// made larger than it is.
+#[test]
+fn octets_of_a_stream_that_is_reset_within_a_frame_are_credited_once() {
+    let limits = Limits {
+        stream_window: 100_000,
+        connection_window: 100_000,
+        ..Limits::default()
+    };
+    let (mut server, now) = established(limits, &Script::default().head(1, POST, false));
+    server.takes = false;
+    let mut allowed = 100_000;
+    let mut credit = |server: &mut Caller<Session>| {
+        let sent = frames(&server.flush(now));
+        let of_connection = sent.iter().filter(|sent| sent.header.stream == 0);
+        let credits = of_connection.filter_map(|sent| match sent.frame() {
+            Frame::WindowUpdate(octets) => Some(octets as i32),
+            _ => None,
+        });
+        credits.sum::<i32>()
+    };
+    // One stream holds 50 000 octets for its consumer.
+    for _ in 0..5 {
+        server.feed(now, &Script::default().data(1, &[0; 10_000], false).0);
+        allowed += credit(&mut server) - 10_000;
+    }
+    for stream in [3, 5, 7, 9, 11, 13] {
+        let cut = Script::default()
+            .head(stream, POST, false)
+            .data(stream, &[0; 16_384], false)
+            .0;
+        server.feed(now, &cut[..cut.len() - 16_000]);
+        let id = *open_requests(&server).last().unwrap();
+        server.session.reset(id, Code::Cancel);
+        server.feed(now, &cut[cut.len() - 16_000..]);
+        allowed += credit(&mut server) - 16_384;
+    }
+    assert!(
+        allowed <= 50_000,
+        "{allowed} octets more, beside 50 000 that are held"
+    );
+    assert_eq!(server.failure(), None);
+}
+
 /// A body that the caller does not want costs nothing, neither its stream nor the connection.
 #[test]
 fn a_discarded_body_runs_through() {

@@ -135,6 +135,9 @@ pub fn h2_script(octets: &[u8]) {
     play.finish();
 }
 
+/// DATA of the peer is shorter than this.
+const LARGEST_DATA: usize = 1200;
+
 struct Play {
     role: Role,
     session: Session,
@@ -160,6 +163,8 @@ struct Play {
 #[derive(Clone, Copy)]
 enum Effect {
     Credit(u32, i64),
+    /// So many octets of DATA, which the session's window for the connection counts.
+    Spent(i64),
     Window(i64),
     Frame(u32),
 }
@@ -179,6 +184,8 @@ struct Peer {
     frame: u32,
     /// What streams were given, or have used, beside the initial window.
     streams: BTreeMap<u32, i64>,
+    /// What it may itself send on the connection.
+    allowed: i64,
 }
 
 /// What the session has sent.
@@ -217,6 +224,7 @@ impl Play {
                 initial: 65_535,
                 frame: 16_384,
                 streams: BTreeMap::new(),
+                allowed: 65_535,
             },
         }
     }
@@ -296,7 +304,8 @@ impl Play {
             2 if ended => {}
             2 => {
                 let end_stream = number.is_multiple_of(3);
-                let data = &vec![b'd'; number as usize % 1200];
+                let data = &vec![b'd'; number as usize % LARGEST_DATA];
+                effect = Some(Effect::Spent(data.len() as i64));
                 self.frame(stream, Frame::Data { data, end_stream });
                 if end_stream {
                     self.peer_ended.insert(stream);
@@ -559,7 +568,7 @@ impl Play {
             Frame::RstStream(_) => {
                 self.sent.ended.insert(stream);
             }
-            Frame::GoAway { .. } if self.failed => {}
+            Frame::WindowUpdate(octets) if stream == 0 => self.peer.allowed += i64::from(octets),
             _ => {}
         }
         if let Some((_, block, true)) = &self.sent.block {
@@ -584,6 +593,14 @@ impl Play {
             .map(|heard| heard.untaken)
             .sum();
         assert!(untaken <= limits.connection_window as usize, "{untaken}");
+        if !self.garbled {
+            // A frame that has begun is counted here only when it is complete.
+            let most = i64::from(limits.connection_window) + LARGEST_DATA as i64;
+            assert!(
+                self.peer.allowed + untaken as i64 <= most,
+                "credit is given once"
+            );
+        }
         let _ = (
             self.session.wants(),
             self.session.deadline(),
@@ -614,6 +631,7 @@ impl Peer {
         match effect {
             Effect::Credit(0, octets) => self.connection += octets,
             Effect::Credit(stream, octets) => *self.streams.entry(stream).or_default() += octets,
+            Effect::Spent(octets) => self.allowed -= octets,
             Effect::Window(octets) => self.initial = octets,
             Effect::Frame(octets) => self.frame = octets,
         }
