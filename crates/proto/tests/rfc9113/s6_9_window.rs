@@ -276,7 +276,7 @@ fn octets_of_a_stream_that_is_reset_within_a_frame_are_credited_once() {
     let (mut server, now) = established(limits, &Script::default().head(1, POST, false));
     server.takes = false;
     let mut allowed = 100_000;
-    let mut credit = |server: &mut Caller<Session>| {
+    let credit = |server: &mut Caller<Session>| {
         let sent = frames(&server.flush(now));
         let of_connection = sent.iter().filter(|sent| sent.header.stream == 0);
         let credits = of_connection.filter_map(|sent| match sent.frame() {
