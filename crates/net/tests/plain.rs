@@ -182,7 +182,7 @@ fn lingering_ends_in_time_and_within_bounds() {
 #[test]
 fn a_connection_that_says_nothing_is_closed_after_head_time() {
     let limits = Limits {
-        head_time: Duration::from_millis(200),
+        head_time: Duration::from_secs(1),
         ..Limits::default()
     };
     let config = Config {
@@ -254,4 +254,27 @@ fn connections_are_spread_over_the_workers() {
     for client in &mut clients {
         read_until(client, "hello");
     }
+}
+
+/// Our half of a tunnel ends, the client's goes on until it ends it.
+#[test]
+fn a_tunnel_closes_by_halves() {
+    let server = Server::plain();
+    let mut client = server.connect();
+    client
+        .write_all(
+            b"GET /tunnel HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: test\r\n\r\n",
+        )
+        .unwrap();
+    let answer = read_all(&mut client);
+    assert!(
+        answer.starts_with("HTTP/1.1 101") && answer.ends_with("bye"),
+        "{answer}"
+    );
+    for _ in 0..20 {
+        client.write_all(b"still here").unwrap();
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(server.ended(), "closed");
 }

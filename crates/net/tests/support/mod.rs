@@ -8,6 +8,7 @@
 //! | `POST /deaf` | nothing; its body is never taken |
 //! | `GET /late` | `late`, by a message from another thread |
 //! | `GET /never` | nothing |
+//! | `GET /tunnel`, asking for an upgrade | `bye` and the end of our half; the client's goes on |
 
 #![allow(unreachable_pub, dead_code)] // Every test program uses another part of it.
 
@@ -231,6 +232,11 @@ impl Answering {
                 std::thread::spawn(move || post.send(number));
             }
             "/never" | "/deaf" => {}
+            "/tunnel" => {
+                let head = Response::new(101).with_field(b"upgrade", b"test");
+                session.respond(id, head, false).unwrap();
+                self.bodies.insert(id, "bye".into());
+            }
             large => {
                 let octets = large.strip_prefix("/large/").unwrap().parse().unwrap();
                 self.answer(session, id, vec![b'x'; octets].into());
@@ -250,14 +256,14 @@ impl Connection for Answering {
                 }
             }
             Event::Data { id, bytes, credit } => {
-                if let Some((path, body)) = self.paths.get_mut(&id)
-                    && path != "/deaf"
-                {
-                    body.extend_from_slice(bytes);
-                    session.taken(id, credit);
+                match self.paths.get_mut(&id) {
+                    Some((path, _)) if path == "/deaf" => return,
+                    Some((_, body)) => body.extend_from_slice(bytes),
+                    None => {} // A tunnel's.
                 }
+                session.taken(id, credit);
             }
-            Event::End { id, .. } => self.request(session, id),
+            Event::End { id, .. } if self.paths.contains_key(&id) => self.request(session, id),
             Event::Reset { id, .. } | Event::Finished { id } => {
                 self.bodies.remove(&id);
                 self.paths.remove(&id);
