@@ -153,4 +153,12 @@ mod tests {
         assert!(window.take(u32::MAX), "no more is taken than came");
         assert_eq!(window.settle(), 100);
     }
+
+    #[test]
+    fn a_full_window_is_given_back_in_frames_and_not_in_crumbs() {
+        let mut window = RecvWindow::new(200_000);
+        assert_eq!(window.receive(200_000), Ok(()));
+        assert!(!window.take(FIRST_FRAME - 1));
+        assert!(window.take(1));
+    }
 }

@@ -264,6 +264,17 @@ fn a_body_that_waits_for_its_consumer_is_not_slow() {
     assert_eq!(server.session.open_streams(), 1);
 }
 
+/// A body that is complete is not slow, however long its answer takes.
+#[test]
+fn a_complete_body_is_not_slow() {
+    let script = Script::default().head(1, POST, false).data(1, b"x", true);
+    let (mut server, start) = established(Limits::default(), &script);
+    for second in 1..100 {
+        server.expire(start + Duration::from_secs(second));
+    }
+    assert_eq!((server.failure(), server.session.open_streams()), (None, 1));
+}
+
 #[test]
 fn the_end_of_the_octets_ends_what_is_incomplete_and_nothing_else() {
     let script = Script::client().head(1, GET, true).head(3, POST, false);

@@ -100,6 +100,7 @@ fn data_after_the_peers_own_reset_is_a_stream_error() {
         .head(1, POST, false)
         .reset(1, Code::Cancel)
         .data(1, b"x", false)
+        .data(1, b"once is enough", true)
         .ping();
     let outcome = serve(&script);
     assert_eq!(outcome.failure(), None);

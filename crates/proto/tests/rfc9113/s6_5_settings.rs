@@ -233,6 +233,24 @@ fn our_settings_hold_from_their_acknowledgement_on() {
     );
 }
 
+/// The same of our table: a size update above 4 096 is wrong before the acknowledgement, and right after it.
+#[test]
+fn our_table_size_holds_from_its_acknowledgement_on() {
+    let limits = Limits {
+        table: 8192,
+        ..Limits::default()
+    };
+    let mut grown = b"\x3f\xe1\x3f".to_vec();
+    grown.extend(crate::wire::block(GET));
+    let script = Script::default().block(1, &grown, true);
+    let early = Script([Script::client().0, script.0.clone()].concat());
+    let (early, _) = server_after(limits.clone(), &early);
+    assert_eq!(early.failure().unwrap().why, Violation::Compression);
+    let (server, _) = crate::wire::established(limits, &script);
+    assert_eq!(server.failure(), None);
+    assert_eq!(open_requests(&server).len(), 1);
+}
+
 /// Section 6.5.2: a client counts with what the server has said last.
 #[test]
 fn a_client_follows_the_servers_limit_of_streams() {
@@ -242,6 +260,11 @@ fn a_client_follows_the_servers_limit_of_streams() {
         client.session.capacity(),
         100,
         "until the server has spoken"
+    );
+    client.feed(now, &Script::server().0);
+    assert!(
+        client.session.capacity() > 1 << 20,
+        "no limit was announced"
     );
     client.feed(now, &Script::default().settings(&[(3, 5)]).0);
     assert_eq!(client.session.capacity(), 5);

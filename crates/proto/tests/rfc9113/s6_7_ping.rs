@@ -93,6 +93,19 @@ fn a_client_takes_back_what_the_server_has_not_processed() {
     assert!(matches!(outcome.told.last(), Some(Told::Finished(id)) if id.number() == 1));
 }
 
+/// The words of a GOAWAY may be long; none of them is kept.
+#[test]
+fn the_words_of_a_goaway_are_passed_over() {
+    let goaway = Frame::GoAway {
+        last: 0,
+        code: Code::Internal,
+        debug: &[b'w'; 10_000],
+    };
+    let outcome = serve(&Script::client().frame(0, goaway).head(1, GET, true));
+    assert_eq!(outcome.told[0], Told::GoAway(0, Code::Internal));
+    assert_eq!(outcome.requests(), [1]);
+}
+
 /// Section 6.8: "Receivers of a GOAWAY frame MUST NOT open additional streams on the connection."
 #[test]
 fn a_client_opens_nothing_after_goaway() {
