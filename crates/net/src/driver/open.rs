@@ -96,11 +96,8 @@ impl<C: Connection> Open<C> {
         match self.try_pump(context, now, phase, transport, scratch) {
             Ok(pumped) => pumped,
             Err(Broken::Io(error)) => Pumped::Lost(Ended::Vanished(error)),
-            Err(Broken::Tls(error)) => {
-                // The alert goes out as far as the socket takes it.
-                let _ = transport.flush(context, now, scratch);
-                Pumped::Lost(Ended::Tls(error))
-            }
+            // The alert is as much a last word as any of the session's.
+            Err(Broken::Tls(error)) => Pumped::Over(Ended::Tls(error), Finish::Linger),
             Err(Broken::PlainHttp) => Pumped::Lost(Ended::Closed),
         }
     }

@@ -13,6 +13,7 @@ use super::socket::Socket;
 use super::unsent::{Unsent, write_gather};
 use crate::tls::TlsInfo;
 use crate::tls::engine::{Engine, State, Wish};
+use crate::worker::buffer::Buffer;
 use crate::worker::{READ, Scratch, WRITE};
 use std::io;
 use std::task::Context;
@@ -39,6 +40,8 @@ struct Tls {
     /// An incomplete record.
     kept: Vec<u8>,
     begun: bool,
+    /// It has failed: the alert was its last word.
+    broken: bool,
 }
 
 /// What [`Transport::receive`] found.
@@ -77,6 +80,7 @@ impl Transport {
                 state: State::Handshaking,
                 kept: Vec::new(),
                 begun: false,
+                broken: false,
             }),
             unsent: None,
             stalled: None,
@@ -251,10 +255,12 @@ impl Transport {
             .is_some_and(|since| now.saturating_duration_since(since) >= patience)
     }
 
-    /// Leaves close_notify to be sent, over TLS.
+    /// Leaves close_notify to be sent, over TLS that has not failed.
     pub(super) fn say_goodbye(&mut self, scratch: &mut Scratch) -> Result<(), Broken> {
         match &mut self.tls {
-            Some(tls) if tls.state != State::Handshaking => tls.turn(Wish::Close, scratch),
+            Some(tls) if tls.state != State::Handshaking && !tls.broken => {
+                tls.turn(Wish::Close, scratch)
+            }
             _ => Ok(()),
         }
     }
@@ -326,11 +332,7 @@ impl Tls {
             outgoing,
             ..
         } = scratch;
-        let turn = self.engine.turn(sealed.octets_mut(), wish, plain, outgoing);
-        let turn = turn.map_err(Broken::Tls)?;
-        sealed.consume(turn.consumed);
-        self.state = turn.state;
-        Ok(())
+        self.turn_over(wish, sealed, plain, outgoing)
     }
 
     fn send_gathered(&mut self, scratch: &mut Scratch) -> Result<(), Broken> {
@@ -347,14 +349,29 @@ impl Tls {
             gather.len(),
             "over TLS all is gathered in one run"
         );
-        let turn = self
-            .engine
-            .turn(sealed.octets_mut(), Wish::Send(run), plain, outgoing);
+        let turned = self.turn_over(Wish::Send(run), sealed, plain, outgoing);
         gather.clear();
-        let turn = turn.map_err(Broken::Tls)?;
-        sealed.consume(turn.consumed);
-        self.state = turn.state;
-        Ok(())
+        turned
+    }
+
+    fn turn_over(
+        &mut self,
+        wish: Wish<'_>,
+        sealed: &mut Buffer,
+        plain: &mut Buffer,
+        outgoing: &mut Buffer,
+    ) -> Result<(), Broken> {
+        match self.engine.turn(sealed.octets_mut(), wish, plain, outgoing) {
+            Ok(turn) => {
+                sealed.consume(turn.consumed);
+                self.state = turn.state;
+                Ok(())
+            }
+            Err(error) => {
+                self.broken = true;
+                Err(Broken::Tls(error))
+            }
+        }
     }
 }
 
