@@ -18,6 +18,7 @@
 //! | [`h2`] | RFC 9113: server and client |
 //! | [`head`], [`fields`] | messages: control data, and the ordered list of field lines |
 //! | [`hpack`] | field compression: one [`Decoder`](hpack::Decoder) and one [`Encoder`](hpack::Encoder) a connection |
+//! | [`syntax`] | the small grammars: tokens, numbers |
 //! | [`limits`] | every bound and time-out, with its default |
 //! | [`error`] | whose fault it was: [`Violation`](error::Violation) (the peer's) or [`UsageError`](error::UsageError) (the caller's) |
 //!
@@ -42,4 +43,4 @@ pub mod head;
 pub mod hpack;
 pub mod limits;
 pub mod session;
-mod syntax;
+pub mod syntax;

@@ -6,7 +6,13 @@ use crate::error::Violation;
 use crate::fields::Fields;
 
 /// Whether this is a `token` (RFC 9110, section 5.6.2): a method, a field name in any letter case.
-pub(crate) fn is_token(octets: &[u8]) -> bool {
+///
+/// ```
+/// use thalweg_proto::syntax::is_token;
+///
+/// assert!(is_token(b"Content-Type") && !is_token(b"Content Type") && !is_token(b""));
+/// ```
+pub fn is_token(octets: &[u8]) -> bool {
     !octets.is_empty() && are_all(TOKEN, octets)
 }
 
@@ -77,7 +83,14 @@ pub(crate) fn content_length(fields: &Fields) -> Result<Option<u64>, Violation> 
 }
 
 /// An unsigned decimal number: digits and nothing else, below 2^64.
-pub(crate) fn number(octets: &[u8]) -> Option<u64> {
+///
+/// ```
+/// use thalweg_proto::syntax::number;
+///
+/// assert_eq!(number(b"1024"), Some(1024));
+/// assert_eq!((number(b"+1"), number(b"")), (None, None));
+/// ```
+pub fn number(octets: &[u8]) -> Option<u64> {
     if octets.is_empty() {
         return None;
     }
