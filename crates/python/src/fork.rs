@@ -16,11 +16,9 @@ use pyo3::exceptions::{PyOSError, PySystemExit};
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 use rustix::fd::{BorrowedFd, RawFd};
-use rustix::net::{SocketAddrAny, getsockname};
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{fs, io};
-use thalweg_net::listen::Listener;
+use thalweg_net::listen::{Listener, SocketAddress};
 
 static IN_CHILD: AtomicBool = AtomicBool::new(false);
 
@@ -29,10 +27,7 @@ pub(crate) fn watch<'a>(
     py: Python<'_>,
     listeners: impl Iterator<Item = &'a Listener>,
 ) -> PyResult<()> {
-    let served: Vec<SocketAddrAny> = listeners
-        .map(getsockname)
-        .collect::<Result<_, _>>()
-        .map_err(io::Error::from)?;
+    let served: Vec<SocketAddress> = listeners.map(Listener::local).collect::<io::Result<_>>()?;
     let after = PyCFunction::new_closure(
         py,
         Some(c"after_fork_in_child"),
@@ -88,7 +83,7 @@ pub(crate) fn end_child_after(py: Python<'_>, error: &PyErr) {
     process::leave(py, 1);
 }
 
-fn close_sockets(served: &[SocketAddrAny]) -> io::Result<()> {
+fn close_sockets(served: &[SocketAddress]) -> io::Result<()> {
     let mut ours = Vec::new();
     for entry in fs::read_dir("/proc/self/fd")? {
         let Some(number) = entry?
@@ -100,7 +95,7 @@ fn close_sockets(served: &[SocketAddrAny]) -> io::Result<()> {
         };
         // SAFETY: it was open a moment ago, and this process has one thread, which closes nothing meanwhile.
         let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
-        if let Ok(local) = getsockname(descriptor)
+        if let Ok(local) = SocketAddress::local_of(descriptor)
             && served.iter().any(|address| is_at(&local, address))
         {
             ours.push(number);
@@ -114,15 +109,13 @@ fn close_sockets(served: &[SocketAddrAny]) -> io::Result<()> {
 }
 
 /// Whether a socket at `local` belongs to the listener at `served`, which may stand for every address of a machine.
-fn is_at(local: &SocketAddrAny, served: &SocketAddrAny) -> bool {
-    match (
-        SocketAddr::try_from(local.clone()),
-        SocketAddr::try_from(served.clone()),
-    ) {
-        (Ok(local), Ok(served)) => {
+fn is_at(local: &SocketAddress, served: &SocketAddress) -> bool {
+    match (local, served) {
+        (SocketAddress::Ip(local), SocketAddress::Ip(served)) => {
             local.port() == served.port()
                 && (served.ip().is_unspecified() || local.ip() == served.ip())
         }
-        _ => local == served,
+        (SocketAddress::Unix(Some(local)), SocketAddress::Unix(Some(served))) => local == served,
+        _ => false,
     }
 }

@@ -39,10 +39,9 @@ impl Signals {
         let mut ours = vec![Signal::Terminate, Signal::Interrupt];
         let python = py.import("signal")?;
         for signal in &ours {
+            // SIG_IGN may have been inherited: shells ignore SIGINT in what they start in the background.
             let replaced = reset(&python, *signal)?;
-            if !replaced.is(&python.getattr("SIG_DFL")?)
-                && !replaced.is(&python.getattr("default_int_handler")?)
-            {
+            if replaced.is_callable() && !replaced.is(&python.getattr("default_int_handler")?) {
                 let name = signal.name();
                 tracing::warn!(
                     "the application has set a handler for {name}, which is the server's; it is not called"

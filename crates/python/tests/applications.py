@@ -10,7 +10,6 @@ import signal
 import sys
 import tempfile
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -466,6 +465,7 @@ def two_way(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
 
 def cut_off(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """Notes how reading ends when the client leaves."""
+    note(environ, "begun")
     try:
         environ["wsgi.input"].read()
     except OSError as error:
@@ -511,10 +511,14 @@ validated: Application = validator(_validated)
 # --- concurrency, processes, signals ---
 
 
-def sleeps(_: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    time.sleep(1)
+meeting = threading.Barrier(4)
+
+
+def meets(_: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Waits for three others of its kind."""
+    meeting.wait(15)
     start_response("200 OK", TEXT)
-    return [b"slept"]
+    return [b"met"]
 
 
 def forks(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

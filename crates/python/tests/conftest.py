@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
@@ -153,3 +154,9 @@ def http(request: pytest.FixtureRequest, server: Server) -> Iterator[httpx.Clien
     """A client of the common server, over each protocol in turn."""
     with server.client(request.param) as client:
         yield client
+
+
+@pytest.fixture
+def key() -> str:
+    """What nobody has noted anything under yet."""
+    return uuid.uuid4().hex

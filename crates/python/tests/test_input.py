@@ -112,11 +112,13 @@ def test_22_100_continue_comes_when_the_body_is_first_read(server: Server) -> No
 def test_22_a_client_that_leaves_in_the_middle_of_a_body_is_noticed(server: Server) -> None:
     with server.connect() as connection:
         connection.sendall(b"POST /cut_off?left1 HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc")
+        server.wait_for("left1", "begun")
         connection.shutdown(socket.SHUT_RDWR)
     assert server.wait_for("left1", "ConnectionResetError")
     with server.connect() as connection:
         client = wire.Http2(connection)
         stream = client.request("/cut_off?left2", "POST", body=b"abc", end=False)
+        server.wait_for("left2", "begun")
         client.h2.reset_stream(stream)
         client.flush()
         assert server.wait_for("left2", "ConnectionResetError")

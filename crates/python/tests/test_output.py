@@ -23,24 +23,30 @@ def test_03_exc_info_replaces_headers_that_were_not_sent(http: httpx.Client) -> 
     assert answer.content == b"replaced"
 
 
-def test_03_exc_info_raises_again_once_headers_were_sent(http: httpx.Client, server: Server) -> None:
+def test_03_exc_info_raises_again_once_headers_were_sent(
+    http: httpx.Client, server: Server, key: str
+) -> None:
     with pytest.raises(httpx.RemoteProtocolError):
-        http.get(f"/too_late?{id(http)}")
-    assert server.wait_for(str(id(http)), "after the head")
+        http.get(f"/too_late?{key}")
+    assert server.wait_for(key, "after the head")
 
 
-def test_04_a_second_start_response_without_exc_info_raises(http: httpx.Client, server: Server) -> None:
-    answer = http.get(f"/twice?{id(http)}")
+def test_04_a_second_start_response_without_exc_info_raises(
+    http: httpx.Client, server: Server, key: str
+) -> None:
+    answer = http.get(f"/twice?{key}")
     assert (answer.status_code, answer.content) == (200, b"once")
-    assert server.seen(str(id(http))) == ["refused"]
+    assert server.seen(key) == ["refused"]
 
 
-def test_05_each_block_is_sent_before_the_next_is_asked_for(http: httpx.Client, server: Server) -> None:
-    with http.stream("GET", f"/stepwise?{id(http)}") as answer:
+def test_05_each_block_is_sent_before_the_next_is_asked_for(
+    http: httpx.Client, server: Server, key: str
+) -> None:
+    with http.stream("GET", f"/stepwise?{key}") as answer:
         blocks = answer.iter_raw()
         assert next(blocks) == b"first"
         with server.client() as other:
-            other.get(f"/release?{id(http)}")
+            other.get(f"/release?{key}")
         assert b"".join(blocks) == b" second"
 
 
@@ -52,8 +58,9 @@ def test_05_headers_wait_for_the_first_block_that_is_not_empty(http: httpx.Clien
 @pytest.mark.parametrize(
     ("path", "blocks"), [("closed", 2), ("closed_after_error", 1), ("close_fails", 1), ("too_long", 2)]
 )
-def test_06_close_is_called_once(http: httpx.Client, server: Server, path: str, blocks: int) -> None:
-    key = f"{path}-{id(http)}"
+def test_06_close_is_called_once(
+    http: httpx.Client, server: Server, path: str, blocks: int, key: str
+) -> None:
     try:
         http.get(f"/{path}?{key}")
     except httpx.RemoteProtocolError:
@@ -61,8 +68,7 @@ def test_06_close_is_called_once(http: httpx.Client, server: Server, path: str, 
     assert server.wait_for(key, "close") == ["block"] * blocks + ["close"]
 
 
-def test_06_close_is_called_once_when_the_client_leaves(http: httpx.Client, server: Server) -> None:
-    key = f"endless-{id(http)}"
+def test_06_close_is_called_once_when_the_client_leaves(http: httpx.Client, server: Server, key: str) -> None:
     with http.stream("GET", f"/endless?{key}") as answer:
         next(answer.iter_raw())
     http.close()
@@ -190,8 +196,9 @@ def test_12_nothing_follows_the_head_over_http1(server: Server) -> None:
     assert answer.count(b"\r\n\r\n") == 1
 
 
-def test_13_file_wrapper_honours_the_position_and_closes(http: httpx.Client, server: Server) -> None:
-    key = f"file-{id(http)}"
+def test_13_file_wrapper_honours_the_position_and_closes(
+    http: httpx.Client, server: Server, key: str
+) -> None:
     assert http.get(f"/file?{key}").content == b"0123456789" * 1000
     assert server.wait_for(key, "close") == ["close"]
 

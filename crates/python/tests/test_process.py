@@ -150,8 +150,15 @@ def application(environ, start_response):
         child = int(client.get("/").text)
     try:
         server.stop()
-        with pytest.raises(ConnectionRefusedError):
-            server.connect()
+
+        def refused() -> list[str] | None:
+            try:
+                server.connect().close()
+            except ConnectionRefusedError:
+                return []
+            return None
+
+        eventually(refused)
     finally:
         os.kill(child, signal.SIGKILL)
 

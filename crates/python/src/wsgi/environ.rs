@@ -177,8 +177,8 @@ impl Target {
 
     fn put(&mut self, environ: &Bound<'_, PyDict>, request: &Request) -> PyResult<()> {
         let py = environ.py();
-        // CONNECT has an authority for a target; it never gets as far as an application.
-        let target = request.path().or(request.authority()).unwrap_or_default();
+        // Only CONNECT has none, and never gets as far as an application.
+        let target = request.path().unwrap_or_default();
         if self.texts.is_none() || self.octets != target {
             let query = memchr::memchr(b'?', target);
             let path = &target[..query.unwrap_or(target.len())];

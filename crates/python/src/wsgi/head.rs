@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyTuple};
 use thalweg_proto::fields::Fields;
 use thalweg_proto::head::Response;
+use thalweg_proto::syntax::{is_token, number};
 
 /// A checked head.
 pub(super) struct Head {
@@ -136,10 +137,7 @@ impl Line {
         let (name, value) = (pair.get_borrowed_item(0)?, pair.get_borrowed_item(1)?);
         self.name.clear();
         let text = native_text(&name, "a header's name")?;
-        if text.is_empty() || native::octets(text, &mut self.name).is_none() {
-            return Err(refused(&name, "is no field name"));
-        }
-        if !self.name.iter().all(|octet| is_token(*octet)) {
+        if native::octets(text, &mut self.name).is_none() || !is_token(&self.name) {
             return Err(refused(&name, "is no field name"));
         }
         if is_hop_by_hop(&self.name) {
@@ -188,21 +186,12 @@ fn type_name(object: &Bound<'_, PyAny>) -> String {
 }
 
 fn content_length(value: &[u8]) -> PyResult<u64> {
-    std::str::from_utf8(value)
-        .ok()
-        .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()))
-        .and_then(|digits| digits.parse().ok())
-        .ok_or_else(|| {
-            PyValueError::new_err(format!(
-                "start_response: the Content-Length '{}' is no number of octets",
-                value.escape_ascii()
-            ))
-        })
-}
-
-/// RFC 9110, section 5.6.2.
-fn is_token(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet)
+    number(value).ok_or_else(|| {
+        PyValueError::new_err(format!(
+            "start_response: the Content-Length '{}' is no number of octets",
+            value.escape_ascii()
+        ))
+    })
 }
 
 /// RFC 9110, section 5.5: no control characters but the tab.

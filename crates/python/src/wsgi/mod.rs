@@ -27,7 +27,6 @@ pub(crate) use file_wrapper::FileWrapper;
 
 use crate::fork;
 use crate::lent::Lent;
-use bytes::Bytes;
 use environ::{Circumstances, Environs};
 use input::Input;
 use output::{Output, StartResponse, as_block};
@@ -37,7 +36,6 @@ use pyo3::types::{PyList, PyString, PyTuple};
 use pyo3::{ffi, intern};
 use std::sync::Arc;
 use thalweg_gateway::Remote;
-use thalweg_proto::head::Response;
 
 /// What every caller of one application shares.
 pub(crate) struct Hosted {
@@ -82,9 +80,6 @@ impl Caller {
 
     /// Serves one request, whatever the application makes of it.
     pub(crate) fn serve(&mut self, py: Python<'_>, remote: Remote) {
-        if remote.head().method() == b"CONNECT" {
-            return refuse_connect(&remote);
-        }
         let remote = Arc::new(remote);
         if let Err(error) = self.renew(py).and_then(|()| self.call(py, &remote)) {
             fork::end_child_after(py, &error);
@@ -223,14 +218,6 @@ fn close(result: &Bound<'_, PyAny>) -> PyResult<()> {
 /// Whether it is a list or a tuple and nothing that has more to it: these need not be asked for anything.
 fn is_plain(result: &Bound<'_, PyAny>) -> bool {
     result.is_exact_instance_of::<PyList>() || result.is_exact_instance_of::<PyTuple>()
-}
-
-/// A 2xx would make a tunnel of the connection, which WSGI has no words for.
-fn refuse_connect(remote: &Remote) {
-    let page = b"501 Not Implemented: CONNECT is not for applications\n";
-    let head = Response::new(501).with_field(b"content-type", b"text/plain; charset=utf-8");
-    // A client that has gone needs no answer.
-    let _ = remote.respond(head, Bytes::from_static(page));
 }
 
 fn write_traceback(errors: &Bound<'_, PyAny>, error: &PyErr) -> PyResult<()> {

@@ -213,6 +213,8 @@ impl Output {
         if octets <= COPIED {
             Bytes::copy_from_slice(&block.as_bytes()[..octets])
         } else {
+            // Where a response goes on for long, what was sent of it before is not kept until its end.
+            self.lent.release(block.py());
             self.lent.lend(block).slice(..octets)
         }
     }
