@@ -22,7 +22,7 @@ pub(super) const PING: [u8; 8] = *b"draining";
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Drain {
     stage: Stage,
-    /// The peer has sent GOAWAY.
+    /// Client: the server has sent GOAWAY.
     refused: bool,
     /// The peer's octets have ended.
     eof: bool,
@@ -76,7 +76,7 @@ impl Drain {
         match self.stage {
             Stage::Over if self.eof => Finish::Now,
             Stage::Over => Finish::Linger,
-            _ if self.eof && quiet => Finish::Now,
+            _ if (self.eof || self.refused) && quiet => Finish::Now,
             Stage::Draining { .. } if quiet => Finish::Linger,
             _ => Finish::No,
         }
@@ -122,7 +122,6 @@ impl Session {
 
     /// The peer takes none of our streams above `last` (RFC 9113, section 6.8): those can be retried elsewhere.
     pub(super) fn refused_from(&mut self, last: u32, code: Code) {
-        self.drain.refused = true;
         self.events.push(Event::GoAway {
             last: u64::from(last),
             code,
@@ -130,6 +129,7 @@ impl Session {
         if self.role == Role::Server {
             return;
         }
+        self.drain.refused = true;
         let unprocessed: Vec<_> = self
             .streams
             .ids()

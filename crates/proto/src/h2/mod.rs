@@ -13,7 +13,7 @@
 //! |---|---|
 //! | [`frame`] | what do these octets say? |
 //! | `recv` | which octets belong together, and what does a frame mean here? |
-//! | `block` | what becomes of a field block? |
+//! | `block`, `data` | what becomes of a field block, of a piece of a body? |
 //! | `message` | is this a request, a response, trailers? |
 //! | `stream`, `store` | in which state is a stream, and where is it kept? |
 //! | `flow` | how much may be sent, either way? |
@@ -26,6 +26,7 @@
 
 mod block;
 mod control;
+mod data;
 mod drain;
 mod flow;
 pub mod frame;

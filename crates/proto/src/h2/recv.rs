@@ -11,12 +11,12 @@
 
 use super::block::Start;
 use super::control::Control;
-use super::frame::{self, Fault, Frame, HEADER_LEN, Header, Kind, Settings, flags};
+use super::data::Data;
+use super::frame::{Fault, Frame, HEADER_LEN, Header, Kind, Settings, flags};
 use super::store::By;
-use super::stream::{Hearing, State, Step};
+use super::stream::{State, Step};
 use super::{PREFACE, Session, drain, settings};
 use crate::error::{Code, ConnectionError, Violation};
-use crate::fields::Fields;
 use crate::session::{Event, Received, Role, StreamId};
 
 /// Where in the octets of the connection the next one stands.
@@ -39,18 +39,6 @@ pub(super) enum Reading {
     Skip(usize),
 }
 
-/// DATA under way.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Data {
-    /// Its stream; none when it is ignored.
-    id: Option<StreamId>,
-    /// Octets of content to come.
-    content: usize,
-    /// Octets of padding after them.
-    padding: usize,
-    end: bool,
-}
-
 /// The largest SETTINGS that is read: some 2 700 entries, where six have a meaning.
 const LARGEST_SETTINGS: usize = 1 << 14;
 
@@ -70,7 +58,7 @@ impl Reading {
 }
 
 /// What one step through the input came to.
-enum Progress<'b> {
+pub(super) enum Progress<'b> {
     Event(Event<'b>),
     Again,
     Dry,
@@ -206,7 +194,7 @@ impl Session {
     }
 
     /// What a header announces is complete, but for octets that nobody reads.
-    fn end_frame(&mut self, skip: usize) {
+    pub(super) fn end_frame(&mut self, skip: usize) {
         self.reading = if skip > 0 {
             Reading::Skip(skip)
         } else {
@@ -378,154 +366,6 @@ impl Session {
         }
     }
 
-    /// The frame's octets count, whatever becomes of them (RFC 9113, section 6.9).
-    fn begin_data(&mut self, header: Header, pad: Option<u8>) -> Result<Reading, ConnectionError> {
-        let content = match frame::content_len(header.len(), pad) {
-            Ok(content) => content,
-            Err(Fault::Connection(why) | Fault::Stream(why)) => return Err(why.into()),
-        };
-        self.recv_window.receive(header.length)?;
-        // From here on its own pace is what counts.
-        self.timers.unit = None;
-        let overhead = header.length - content as u32;
-        let end = header.has(flags::END_STREAM);
-        if content == 0 && !end {
-            self.count_glitch()?;
-        }
-        let id = self.admit_data(header, content)?;
-        match id {
-            // Nobody consumes padding: its credit goes back at once. So does that of all that is ignored.
-            Some(id) => self.credit_stream(id, overhead),
-            None => self.credit_connection(header.length),
-        }
-        Ok(Reading::Data(Data {
-            id,
-            content,
-            padding: pad.map_or(0, usize::from),
-            end,
-        }))
-    }
-
-    /// Finds the stream that takes a DATA frame; none when it is ignored.
-    fn admit_data(
-        &mut self,
-        header: Header,
-        content: usize,
-    ) -> Result<Option<StreamId>, ConnectionError> {
-        let id = match self.standing(header.stream) {
-            Standing::Open(id) => id,
-            Standing::Idle => return Err(Violation::StreamState.into()),
-            Standing::Closed(by) => {
-                self.closed(header.stream, by)?;
-                return Ok(None);
-            }
-        };
-        let Some(stream) = self.streams.get_mut(id) else {
-            return Ok(None);
-        };
-        let fault = if !stream.step(Step::RecvData) {
-            Some(Violation::StreamClosed)
-        } else if stream.hearing == Hearing::Head {
-            Some(Violation::StreamState)
-        } else if !stream.hear(content) {
-            Some(Violation::ContentLengthMismatch)
-        } else {
-            stream.recv_window.receive(header.length).err()
-        };
-        match fault {
-            None => Ok(Some(id)),
-            Some(why) => {
-                self.stream_error(id, why)?;
-                Ok(None)
-            }
-        }
-    }
-
-    fn advance_data<'b>(
-        &mut self,
-        mut data: Data,
-        rest: &mut &'b [u8],
-    ) -> Result<Progress<'b>, ConnectionError> {
-        let bytes = take(rest, data.content);
-        data.content -= bytes.len();
-        if data.content == 0 {
-            data.padding -= take(rest, data.padding).len();
-        }
-        // The stream may have ended between two pieces, and what it held was credited then.
-        let wanted = match data.id.and_then(|id| self.streams.get_mut(id)) {
-            None => {
-                data.id = None;
-                false
-            }
-            Some(stream) => {
-                if let Some(pace) = &mut stream.pace {
-                    let brought = data.content + bytes.len();
-                    let held = stream.recv_window.untaken() as usize > brought;
-                    pace.hold(self.timers.now, held);
-                    pace.received(bytes.len());
-                }
-                !stream.discarding
-            }
-        };
-        if let (Some(id), false) = (data.id, wanted) {
-            self.credit_stream(id, bytes.len() as u32);
-        }
-        let complete = data.content == 0 && data.padding == 0;
-        if complete {
-            self.end_frame(0);
-            if let (Some(id), true) = (data.id, data.end) {
-                self.heard_all(id, None)?;
-            }
-        } else {
-            self.reading = Reading::Data(data);
-        }
-        Ok(match data.id {
-            Some(id) if wanted && !bytes.is_empty() => Progress::Event(Event::Data {
-                id,
-                bytes,
-                credit: bytes.len(),
-            }),
-            _ if complete => Progress::Again,
-            _ => Progress::Dry,
-        })
-    }
-
-    /// Octets that a DATA frame under way will still bring to a stream. Its window counts them already.
-    pub(super) fn coming(&self) -> Option<(StreamId, usize)> {
-        match self.reading {
-            Reading::Data(Data {
-                id: Some(id),
-                content,
-                ..
-            }) => Some((id, content)),
-            _ => None,
-        }
-    }
-
-    /// The peer's message is complete.
-    pub(super) fn heard_all(
-        &mut self,
-        id: StreamId,
-        trailers: Option<Fields>,
-    ) -> Result<(), ConnectionError> {
-        let Some(stream) = self.streams.get_mut(id) else {
-            return Ok(());
-        };
-        if !stream.heard_announced() {
-            return self.stream_error(id, Violation::ContentLengthMismatch);
-        }
-        stream.step(Step::RecvEnd);
-        stream.pace = None;
-        let (closed, told) = (stream.state == State::Closed, !stream.discarding);
-        if told {
-            self.events.push(Event::End { id, trailers });
-        }
-        if closed {
-            self.finish(id);
-        }
-        Ok(())
-    }
-
     fn reset_by_peer(&mut self, number: u32, code: Code) -> Result<(), ConnectionError> {
         match self.standing(number) {
             Standing::Idle => Err(Violation::StreamState.into()),
@@ -621,7 +461,7 @@ impl Session {
 }
 
 /// Takes up to `most` octets from the front.
-fn take<'b>(rest: &mut &'b [u8], most: usize) -> &'b [u8] {
+pub(super) fn take<'b>(rest: &mut &'b [u8], most: usize) -> &'b [u8] {
     let (some, after) = rest.split_at_checked(most).unwrap_or((rest, &[]));
     *rest = after;
     some

@@ -120,6 +120,11 @@ fn a_client_opens_nothing_after_goaway() {
     assert_eq!(client.session.capacity(), 0);
     let opened = client.session.open(a_request("GET"), true);
     assert_eq!(opened, Err(UsageError::ShuttingDown));
+    assert_eq!(
+        client.session.wants().end,
+        Finish::Now,
+        "it is of no more use"
+    );
 }
 
 fn drained_pair() -> Pair<Session, Session> {
