@@ -76,8 +76,9 @@ impl Drain {
         match self.stage {
             Stage::Over if self.eof => Finish::Now,
             Stage::Over => Finish::Linger,
-            _ if (self.eof || self.refused) && quiet => Finish::Now,
+            _ if self.eof && quiet => Finish::Now,
             Stage::Draining { .. } if quiet => Finish::Linger,
+            _ if self.refused && quiet => Finish::Now,
             _ => Finish::No,
         }
     }

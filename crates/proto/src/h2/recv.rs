@@ -14,7 +14,7 @@ use super::control::Control;
 use super::data::Data;
 use super::frame::{Fault, Frame, HEADER_LEN, Header, Kind, Settings, flags};
 use super::store::By;
-use super::stream::{State, Step};
+use super::stream::{State, Step, Stream};
 use super::{PREFACE, Session, drain, settings};
 use crate::error::{Code, ConnectionError, Violation};
 use crate::session::{Event, Received, Role, StreamId};
@@ -316,7 +316,7 @@ impl Session {
     pub(super) fn standing(&self, number: u32) -> Standing {
         if let Some(id) = self.streams.find(number) {
             // A stream whose HEADERS have not left is idle to the peer.
-            let idle = |stream: &super::Stream| stream.state == State::Idle;
+            let idle = |stream: &Stream| stream.state == State::Idle;
             return if self.streams.get(id).is_some_and(idle) {
                 Standing::Idle
             } else {
