@@ -132,6 +132,8 @@ impl<C: Connection> Open<C> {
             }
             return Ok(Pumped::Wait);
         }
+        // A peer that never pauses is told as well.
+        self.tell_of_drain(now, phase);
         Ok(Pumped::Yield)
     }
 
