@@ -141,3 +141,19 @@ fn a_connection_that_closes_between_requests_has_no_line() {
     );
     assert_eq!(lines(&path, 1).len(), 1);
 }
+
+#[test]
+fn a_log_that_cannot_be_written_stops_nobody() {
+    let plan = Plan {
+        config: Config {
+            access_log: Some(AccessLog::file(Path::new("/dev/full")).unwrap()),
+        },
+        ..Plan::default()
+    };
+    let site = Site::planned(plan, |remote| hello(&remote, "fine"));
+    let mut client = Http2::new(site.address);
+    for _ in 0..10 {
+        let id = client.ask("GET", "/", true);
+        assert_eq!(client.answer(id).1, b"fine");
+    }
+}
