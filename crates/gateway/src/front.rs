@@ -172,10 +172,7 @@ impl Front {
             session.respond(id, Response::new(100), false)?;
         }
         for head in due.informational {
-            // HTTP/1.0 knows no 1xx (RFC 9110, section 15.2).
-            if request.version > Version::Http10 {
-                session.respond(id, head, false)?;
-            }
+            session.respond(id, head, false)?;
         }
         let mut end = false;
         if let Some(mut head) = due.head {
@@ -186,7 +183,9 @@ impl Front {
                 let length = Decimal::new(length as u64);
                 head.fields.push(b"content-length", length.digits());
             }
-            remove_connection_fields(&mut head.fields, head.status == 101);
+            // With these two statuses HTTP/1.1 names protocols (RFC 9110, section 7.8); HTTP/2 never does.
+            let upgrade = request.version == Version::Http11 && matches!(head.status, 101 | 426);
+            remove_connection_fields(&mut head.fields, upgrade);
             self.desk.sign(&mut head);
             let status = head.status;
             session.respond(id, head, end)?;
@@ -400,10 +399,10 @@ fn awaits_continue(request: &Request) -> bool {
 }
 
 /// Removes the fields that concern one connection only (RFC 9110, section 7.6.1): the session sets its own.
-fn remove_connection_fields(fields: &mut Fields, switching: bool) {
+fn remove_connection_fields(fields: &mut Fields, keep_upgrade: bool) {
     fields.retain(|field| match field.name {
         b"connection" | b"keep-alive" | b"proxy-connection" | b"transfer-encoding" => false,
-        b"upgrade" => switching,
+        b"upgrade" => keep_upgrade,
         _ => true,
     });
 }

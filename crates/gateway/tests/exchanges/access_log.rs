@@ -3,18 +3,25 @@
 use crate::site::{Http2, Plan, Site, connect, eventually, exchange_octets, hello};
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use thalweg_gateway::{AccessLog, Config, Remote};
 use thalweg_proto::error::Code;
 use thalweg_proto::head::Response;
+use thalweg_proto::limits::Limits;
 use thalweg_proto::session::Streams;
 
-/// A site with a log file of its own.
-fn logged(name: &str, application: impl Fn(Remote) + Send + Sync + 'static) -> (Site, PathBuf) {
+/// A log file of a test's own, which does not exist yet.
+fn log_file(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.log"));
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => panic!("{error}"),
-        _ => {}
+        _ => path,
     }
+}
+
+/// A site with a log file.
+fn logged(name: &str, application: impl Fn(Remote) + Send + Sync + 'static) -> (Site, PathBuf) {
+    let path = log_file(name);
     let plan = Plan {
         config: Config {
             access_log: Some(AccessLog::file(&path).unwrap()),
@@ -129,6 +136,39 @@ fn a_request_that_the_session_refuses_has_its_line() {
         lines(&path, 2)[1],
         r#"127.0.0.1 - - [(date)] "-" 414 0 "-" "-" id=- stream=1 in=0"#
     );
+}
+
+#[test]
+fn a_reply_that_was_broken_off_has_its_line() {
+    let (site, path) = logged("broken", |remote| {
+        let head = Response::new(200).with_field(b"content-length", b"10");
+        remote.respond(head, Bytes::from_static(b"short")).unwrap();
+    });
+    let mut client = Http2::new(site.address);
+    let id = client.ask("GET", "/", true);
+    client.answer(id);
+    let line = lines(&path, 1).remove(0);
+    assert!(line.contains(r#""GET / HTTP/2" 200 "#), "{line}");
+}
+
+#[test]
+fn a_connection_that_was_idle_for_too_long_has_no_line() {
+    let path = log_file("timeout");
+    let plan = Plan {
+        limits: Limits {
+            idle_time: Duration::from_millis(50),
+            ..Limits::default()
+        },
+        config: Config {
+            access_log: Some(AccessLog::file(&path).unwrap()),
+        },
+        ..Plan::default()
+    };
+    let site = Site::planned(plan, |remote| hello(&remote, "fine"));
+    let answer = exchange_octets(site.address, b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    assert!(answer.ends_with("\r\n\r\nfine"), "{answer}");
+    drop(site);
+    assert_eq!(lines(&path, 1).len(), 1);
 }
 
 #[test]

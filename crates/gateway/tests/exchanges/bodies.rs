@@ -11,6 +11,7 @@ use thalweg_proto::fields::Fields;
 use thalweg_proto::head::Response;
 use thalweg_proto::limits::Limits;
 use thalweg_proto::session::Streams;
+use thalweg_testkit::caller::Told;
 
 /// Sends back what it gets, piece by piece, and the trailers as trailers.
 fn echo(remote: Remote) {
@@ -59,7 +60,7 @@ fn a_conversation_on_one_stream_goes_both_ways() {
     client.caller.say_trailers(id, trailers.clone());
     client.answer(id);
     assert!(client.caller.told.iter().any(
-        |told| matches!(told, thalweg_testkit::caller::Told::End(of, Some(fields)) if *of == id && *fields == trailers)
+        |told| matches!(told, Told::End(of, Some(fields)) if *of == id && *fields == trailers)
     ));
 }
 
@@ -217,8 +218,8 @@ fn continue_is_sent_when_the_body_is_read_and_not_otherwise() {
         head.with_field(b"expect", b"100-continue")
     });
     client.until(|caller| {
-        let is_continue = |told: &thalweg_testkit::caller::Told| {
-            matches!(told, thalweg_testkit::caller::Told::Response(of, head, false) if *of == id && head.status == 100)
+        let is_continue = |told: &Told| {
+            matches!(told, Told::Response(of, head, false) if *of == id && head.status == 100)
         };
         caller.told.iter().any(is_continue).then_some(())
     });
@@ -242,6 +243,21 @@ fn the_rest_of_a_body_that_nobody_wants_does_no_harm() {
         client.caller.say(id, vec![b'x'; 1 << 20], true);
         assert_eq!(client.answer(id).1, b"enough");
     }
+}
+
+/// RFC 9113, section 8.1: a server may ask the client to stop, once it has sent a complete response.
+#[test]
+fn a_body_that_nobody_wants_and_that_does_not_end_is_cut_short() {
+    let site = Site::new(|remote| hello(&remote, "enough"));
+    let mut client = Http2::new(site.address);
+    let id = client.ask("POST", "/", false);
+    assert_eq!(client.answer(id).1, b"enough");
+    client.until(|caller| {
+        caller
+            .told
+            .contains(&Told::Reset(id, Code::NoError, None))
+            .then_some(())
+    });
 }
 
 #[test]

@@ -103,13 +103,45 @@ fn head_204_and_304_have_no_body_whatever_the_application_writes() {
 
 #[test]
 fn head_has_the_length_that_get_would_have() {
-    let site = Site::new(|remote| hello(&remote, "Hello\n"));
-    let answer = exchange_octets(
-        site.address,
-        format!("HEAD / HTTP/1.1\r\n{CLOSE}").as_bytes(),
-    );
+    let site = Site::new(|remote| match remote.head().path() {
+        Some(b"/unknown") => hello(&remote, ""),
+        _ => hello(&remote, "Hello\n"),
+    });
+    let head = |path: &str| {
+        let request = format!("HEAD {path} HTTP/1.1\r\n{CLOSE}");
+        exchange_octets(site.address, request.as_bytes())
+    };
+    let answer = head("/");
     assert!(answer.contains("content-length: 6\r\n"), "{answer}");
     assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+    // An application that spares itself the body for HEAD does not know its length.
+    let answer = head("/unknown");
+    assert!(!answer.contains("content-length"), "{answer}");
+}
+
+/// RFC 9110, section 7.6.1; RFC 9113, section 8.2.2.
+#[test]
+fn fields_of_the_connection_that_an_application_sets_are_dropped() {
+    let site = Site::new(|remote| {
+        let head = Response::new(200)
+            .with_field(b"Connection", b"keep-alive")
+            .with_field(b"Keep-Alive", b"timeout=5")
+            .with_field(b"Proxy-Connection", b"close")
+            .with_field(b"Transfer-Encoding", b"chunked")
+            .with_field(b"Upgrade", b"foo")
+            .with_field(b"X-Own", b"1");
+        remote.respond(head, Bytes::from_static(b"ok")).unwrap();
+    });
+    assert_eq!(
+        get(&site, "/"),
+        "HTTP/1.1 200 OK\r\nx-own: 1\r\ncontent-length: 2\r\ndate: (now)\r\n\
+         server: thalweg\r\nconnection: close\r\n\r\nok"
+    );
+    let mut client = Http2::new(site.address);
+    let id = client.ask("GET", "/", true);
+    let (head, body) = client.answer(id);
+    assert_eq!((head.status, &body[..]), (200, &b"ok"[..]));
+    assert_eq!(head.fields.len(), 4, "{:?}", head.fields);
 }
 
 /// RFC 9112, section 7.1; RFC 9113, section 8.1.
