@@ -365,7 +365,7 @@ pub trait Session: Streams {
     fn poll(&mut self) -> Option<Event<'static>>;
 
     /// When [`Session::expire`] wants to be called next, if nothing else happens. It may move at every call of
-    /// the session; being late by a timer wheel's tick (up to a second) is fine.
+    /// the session; being late by the tick of coarse timers (up to a second) is fine.
     fn deadline(&self) -> Option<Instant>;
 
     /// Time has passed.
