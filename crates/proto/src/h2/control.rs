@@ -14,8 +14,13 @@ use crate::session::StreamId;
 pub(super) enum Control {
     /// Our SETTINGS, with the client's preface before them, and what makes the connection's window larger after.
     Preface,
-    /// The answer to SETTINGS.
-    SettingsAck,
+    /// The answer to SETTINGS. The peer counts with its new table from here on, so that is when our encoder does.
+    SettingsAck {
+        /// The smallest table that they allowed, one after the other.
+        smallest: u32,
+        /// The one that holds.
+        table: u32,
+    },
     /// A PING of ours.
     Ping([u8; 8]),
     /// The answer to a PING.
@@ -119,7 +124,7 @@ impl Waiting {
 fn is_answer(control: &Control) -> bool {
     matches!(
         control,
-        Control::SettingsAck
+        Control::SettingsAck { .. }
             | Control::PingAck(_)
             | Control::Refusal { .. }
             | Control::RstStream { .. }

@@ -399,13 +399,13 @@ impl Session {
             Role::Client => Role::Server,
             Role::Server => Role::Client,
         };
+        let mut smallest = peer.table;
         for (at, (identifier, value)) in entries.iter().enumerate() {
             if at >= 8 {
                 self.count_glitch()?;
             }
             peer.apply(identifier, value, of)?;
-            // Every value counts, not only the last: the encoder has to own up to the smallest.
-            self.encoder.set_table_limit(peer.table);
+            smallest = smallest.min(peer.table);
         }
         let (from, to) = (self.peer.window, peer.window);
         self.peer = peer;
@@ -420,7 +420,8 @@ impl Session {
                 self.schedule(id);
             }
         }
-        self.control.push(Control::SettingsAck);
+        let table = peer.table;
+        self.control.push(Control::SettingsAck { smallest, table });
         Ok(())
     }
 

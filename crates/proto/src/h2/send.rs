@@ -216,7 +216,11 @@ impl Session {
                 out.append(|run| frame.write(0, run));
                 return true;
             }
-            Control::SettingsAck => (0, Frame::SettingsAck),
+            Control::SettingsAck { smallest, table } => {
+                self.encoder.set_table_limit(smallest);
+                self.encoder.set_table_limit(table);
+                (0, Frame::SettingsAck)
+            }
             Control::Ping(octets) => (0, Frame::Ping(octets)),
             Control::PingAck(octets) => (0, Frame::PingAck(octets)),
             Control::ConnectionCredit => {

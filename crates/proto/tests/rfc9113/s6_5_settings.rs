@@ -201,6 +201,42 @@ fn the_peers_table_size_is_kept_to() {
     assert_eq!(decoder.table_limit(), 0, "a size update was sent");
 }
 
+/// RFC 7541, section 4.2: a larger table "follows a settings acknowledgment": a head that waits before the
+/// acknowledgement does not use it yet, the next one announces it.
+#[test]
+fn the_peers_larger_table_is_used_behind_the_acknowledgement() {
+    let limits = Limits {
+        table: 8192,
+        ..Limits::default()
+    };
+    let script = Script::default().head(1, GET, true).head(3, GET, true);
+    let (mut server, now) = crate::wire::established(limits, &script);
+    let answer = |server: &mut Caller<Session>, at: usize| {
+        let id = open_requests(server)[at];
+        server
+            .session
+            .respond(id, Response::new(204), true)
+            .unwrap();
+    };
+    answer(&mut server, 0);
+    server.feed(now, &Script::default().settings(&[(1, 8192)]).0);
+    answer(&mut server, 1);
+    let sent = frames(&server.flush(now));
+    let blocks: Vec<_> = sent
+        .iter()
+        .map(|sent| (sent.header.kind, sent.payload.first().copied()))
+        .collect();
+    let size_update = 0x3f;
+    assert_eq!(
+        blocks,
+        [
+            (Kind::Headers, Some(0x89)),
+            (Kind::Settings, None),
+            (Kind::Headers, Some(size_update)),
+        ]
+    );
+}
+
 /// Section 6.5.3: ours hold once they are acknowledged: until then the peer may use a table of 4 096 octets, and
 /// windows of 65 535.
 #[test]
