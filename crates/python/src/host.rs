@@ -53,9 +53,18 @@ impl Host for InProcess {
         };
         match watch.wait() {
             Ok(Over::Drained) => Python::attach(|py| process::leave(py, 0)),
-            // Nothing that could wait: not for the interpreter either.
-            Ok(Over::AtOnce | Over::Broken) => process::leave_now(1),
-            Err(error) => Err(cannot("wait for signals", error)),
+            // From here nothing may wait, and not for the interpreter either: threads are inside it.
+            Ok(Over::AtOnce) => process::leave_now(1),
+            Ok(Over::Broken) => {
+                tracing::error!(
+                    "a worker thread panicked, so the server leaves; please report this"
+                );
+                process::leave_now(1)
+            }
+            Err(error) => {
+                tracing::error!("the main thread cannot wait, so the server leaves: {error}");
+                process::leave_now(1)
+            }
         }
     }
 }

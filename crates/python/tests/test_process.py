@@ -133,6 +133,27 @@ def test_a_forked_child_does_not_serve(http: httpx.Client, what: str, answer: st
     assert http.get("/hello").content == b"hello\n", "the parent goes on"
 
 
+def test_a_signal_for_a_forked_child_is_none_for_the_server(serve: Serve) -> None:
+    server = serve(
+        source="""
+import os, signal, time
+def application(environ, start_response):
+    child = os.fork()
+    if child == 0:
+        time.sleep(60)
+        os._exit(0)
+    time.sleep(0.2)
+    os.kill(child, signal.SIGTERM)
+    _, status = os.waitpid(child, 0)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [str(os.waitstatus_to_exitcode(status)).encode()]
+"""
+    )
+    for _ in range(2):
+        with server.client() as client:
+            assert client.get("/").text == str(-signal.SIGTERM)
+
+
 def test_a_forked_child_does_not_keep_the_port(serve: Serve) -> None:
     server = serve(
         source="""

@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;
+use std::borrow::Cow;
 
 /// The `str` with one code point for each octet.
 pub(super) fn native<'py>(py: Python<'py>, octets: &[u8]) -> Bound<'py, PyString> {
@@ -14,16 +15,13 @@ pub(super) fn native<'py>(py: Python<'py>, octets: &[u8]) -> Bound<'py, PyString
     }
 }
 
-/// Appends the octets of a native string; none when a code point is above U+00FF.
-pub(super) fn octets(text: &str, out: &mut Vec<u8>) -> Option<()> {
+/// The octets of a native string; none when a code point is above U+00FF.
+pub(super) fn octets(text: &str) -> Option<Cow<'_, [u8]>> {
     if text.is_ascii() {
-        out.extend_from_slice(text.as_bytes());
-        return Some(());
+        return Some(Cow::Borrowed(text.as_bytes()));
     }
-    for character in text.chars() {
-        out.push(u8::try_from(character).ok()?);
-    }
-    Some(())
+    let octets: Result<Vec<u8>, _> = text.chars().map(u8::try_from).collect();
+    octets.ok().map(Cow::Owned)
 }
 
 /// Decodes `%41` to `A`; a `%` that no two hexadecimal digits follow stays as it is.
