@@ -15,7 +15,7 @@ pub struct Limits {
     /// A message's head, or its trailers: names, values and 32 octets a line (RFC 9113, section 6.5.2); over
     /// HTTP/1.x the octets of start line and fields. Default 64 KiB; beyond it 431.
     pub head: usize,
-    /// Field lines of one head, or of trailers. Default 100; beyond it 431.
+    /// Field lines of one head, or of trailers; over HTTP/2 all lines of cookies are one. Default 100; beyond it 431.
     pub fields: usize,
     /// The request target. Default 8 KiB; beyond it 414.
     pub target: usize,

@@ -155,8 +155,8 @@ impl Session {
                 return Err(Violation::StreamIdentifier.into());
             }
             Standing::Idle => return Err(Violation::StreamState.into()),
-            Standing::Closed(by) => {
-                self.closed(number, by)?;
+            Standing::Closed => {
+                self.closed(number)?;
                 return Ok(Purpose::Ignored);
             }
         };
@@ -236,11 +236,9 @@ impl Session {
             stream.step(Step::RecvEnd);
         } else if stream.asked != Asked::Tunnel {
             stream.to_hear = announced;
-            // A client that waits for 100 Continue is not slow.
-            if !head.fields.contains(b"expect") {
-                stream.pace = Some(Pace::new(self.timers.now));
-                self.timers.watch(&self.limits);
-            }
+            stream.expects = expects_continue(&head);
+            stream.pace = Some(Pace::new(self.timers.now));
+            self.timers.watch(&self.limits);
         }
         self.timers.idle = None;
         let id = self.streams.insert(stream);
@@ -289,4 +287,11 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// Whether the client waits for 100 Continue before it sends the body (RFC 9110, section 10.1.1).
+fn expects_continue(head: &Request) -> bool {
+    head.fields
+        .all(b"expect")
+        .any(|value| value.eq_ignore_ascii_case(b"100-continue"))
 }

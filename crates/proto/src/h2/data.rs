@@ -62,8 +62,8 @@ impl Session {
         let id = match self.standing(header.stream) {
             Standing::Open(id) => id,
             Standing::Idle => return Err(Violation::StreamState.into()),
-            Standing::Closed(by) => {
-                self.closed(header.stream, by)?;
+            Standing::Closed => {
+                self.closed(header.stream)?;
                 return Ok(None);
             }
         };
@@ -105,9 +105,10 @@ impl Session {
                 false
             }
             Some(stream) => {
+                // The client has not waited for 100 Continue.
+                stream.expects = false;
                 if let Some(pace) = &mut stream.pace {
-                    let brought = data.content + bytes.len();
-                    let held = stream.recv_window.untaken() as usize > brought;
+                    let held = stream.recv_window.holds(data.content + bytes.len());
                     pace.hold(self.timers.now, held);
                     pace.received(bytes.len());
                 }

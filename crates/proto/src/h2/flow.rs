@@ -101,6 +101,17 @@ impl RecvWindow {
             && self.owed >= FIRST_FRAME.min(self.size / 2)
     }
 
+    /// Whether something has come that is not taken, beside `coming` octets of a frame that are counted before
+    /// they come.
+    pub(super) fn holds(self, coming: usize) -> bool {
+        self.untaken as usize > coming
+    }
+
+    /// Whether what has come and is not taken leaves no room for a frame.
+    pub(super) fn is_held(self, coming: usize) -> bool {
+        self.holds(coming) && self.left() + (coming as i64) < i64::from(FIRST_FRAME)
+    }
+
     /// What has come and is not taken.
     pub(super) fn untaken(self) -> u32 {
         self.untaken

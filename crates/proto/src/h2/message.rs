@@ -26,6 +26,9 @@ pub(super) struct HeadReader<'l> {
     method: Option<Text>,
     control: Control,
     status: Option<u16>,
+    /// Whether there is a cookie, and how many lines go on with it.
+    cookie: bool,
+    crumbs: usize,
     fault: Option<Violation>,
 }
 
@@ -41,6 +44,8 @@ impl<'l> HeadReader<'l> {
             method: None,
             control: Control::default(),
             status: None,
+            cookie: false,
+            crumbs: 0,
             fault: None,
         }
     }
@@ -61,7 +66,10 @@ impl<'l> HeadReader<'l> {
         if field.name.first() == Some(&b':') {
             return self.pseudo(field);
         }
-        if self.fields.len() >= self.limits.fields {
+        // Every cookie in a line of its own is how browsers send one field (RFC 9113, section 8.2.3).
+        let crumb = field.name == b"cookie" && std::mem::replace(&mut self.cookie, true);
+        self.crumbs += usize::from(crumb);
+        if !crumb && self.fields.len() - self.crumbs >= self.limits.fields {
             return Err(Violation::TooManyFields);
         }
         if !syntax::is_lower_token(field.name) {

@@ -370,6 +370,7 @@ impl Streams for Session {
         message::check_lines(&head.fields)?;
         let announced = crate::syntax::content_length(&head.fields);
         let announced = announced.map_err(|_| UsageError::BadField)?;
+        stream.expects &= head.is_informational() && head.status != 100;
         if !head.is_informational() {
             let content = stream.asked.content_of(head.status, announced);
             if end && content.is_some_and(|octets| octets > 0) {

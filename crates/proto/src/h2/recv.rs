@@ -69,7 +69,7 @@ pub(super) enum Progress<'b> {
 pub(super) enum Standing {
     Open(StreamId),
     Idle,
-    Closed(Option<By>),
+    Closed,
 }
 
 impl Session {
@@ -333,7 +333,7 @@ impl Session {
         if idle {
             Standing::Idle
         } else {
-            Standing::Closed(self.streams.reset_by(number))
+            Standing::Closed
         }
     }
 
@@ -343,14 +343,14 @@ impl Session {
             Standing::Open(id) => self.stream_error(id, why),
             // RST_STREAM must not be sent for an idle stream.
             Standing::Idle => Err(why.into()),
-            Standing::Closed(_) => self.count_glitch(),
+            Standing::Closed => self.count_glitch(),
         }
     }
 
     /// HEADERS or DATA came for a closed stream (RFC 9113, section 5.1). Where this side has reset it, the peer
     /// could not know; where the peer has, only the stream suffers.
-    pub(super) fn closed(&mut self, number: u32, by: Option<By>) -> Result<(), ConnectionError> {
-        match by {
+    pub(super) fn closed(&mut self, number: u32) -> Result<(), ConnectionError> {
+        match self.streams.reset_by(number) {
             Some(By::Us) => self.count_glitch(),
             Some(By::Peer) => {
                 self.count_reset()?;
@@ -369,7 +369,7 @@ impl Session {
     fn reset_by_peer(&mut self, number: u32, code: Code) -> Result<(), ConnectionError> {
         match self.standing(number) {
             Standing::Idle => Err(Violation::StreamState.into()),
-            Standing::Closed(_) => self.count_glitch(),
+            Standing::Closed => self.count_glitch(),
             Standing::Open(id) => {
                 self.count_reset()?;
                 if let Some(stream) = self.streams.get_mut(id) {
@@ -446,7 +446,8 @@ impl Session {
         }
         match self.standing(number) {
             Standing::Idle => Err(Violation::StreamState.into()),
-            Standing::Closed(_) => self.count_glitch(),
+            // A peer that has not seen the end yet gives credit in good faith, for every response it may be.
+            Standing::Closed => Ok(()),
             Standing::Open(id) => {
                 let Some(stream) = self.streams.get_mut(id) else {
                     return Ok(());

@@ -211,7 +211,8 @@ impl Session {
                     out.extend(PREFACE);
                 }
                 let payload = settings::announce(&self.limits, self.role);
-                self.timers.settings = Some(self.timers.now);
+                // On a connection that is over nobody waits for the answer.
+                self.timers.settings = (!self.drain.is_over()).then_some(self.timers.now);
                 let frame = Frame::Settings(Settings::new(&payload));
                 out.append(|run| frame.write(0, run));
                 return true;

@@ -159,6 +159,8 @@ pub(super) struct Stream {
     pub(super) to_say: Option<u64>,
     pub(super) send_window: SendWindow,
     pub(super) recv_window: RecvWindow,
+    /// The client waits for 100 Continue, and nothing has told it to go on.
+    pub(super) expects: bool,
     /// The caller does not want the rest of the peer's body.
     pub(super) discarding: bool,
     /// The caller has nothing to supply until it says so.
@@ -185,6 +187,7 @@ impl Stream {
             to_say: None,
             send_window: SendWindow::new(send_window),
             recv_window: RecvWindow::new(recv_window),
+            expects: false,
             discarding: false,
             deferred: false,
             scheduled: false,

@@ -50,10 +50,10 @@ impl Timers {
         };
     }
 
-    /// A body comes: its pace is looked at from the end of its grace on.
+    /// A body comes: its pace is looked at from now on, since its grace is longer while it is held up.
     pub(super) fn watch(&mut self, limits: &Limits) {
         if self.pace.is_none() && limits.body_rate > 0 {
-            self.pace = self.now.checked_add(limits.body_grace.max(PACE_EVERY));
+            self.pace = self.now.checked_add(PACE_EVERY);
         }
     }
 

@@ -6,11 +6,12 @@ use crate::wire::{
 };
 use std::time::Duration;
 use thalweg_proto::error::{Code, Violation};
+use thalweg_proto::h2::Session;
 use thalweg_proto::h2::frame::{Frame, Kind};
 use thalweg_proto::hpack::Decoder;
 use thalweg_proto::limits::{Limits, Rate};
 use thalweg_proto::session::{Eof, Finish, Session as _, Streams};
-use thalweg_testkit::caller::Told;
+use thalweg_testkit::caller::{Caller, Told};
 
 fn few(burst: u32) -> Rate {
     Rate {
@@ -321,4 +322,98 @@ fn an_answer_that_waits_for_a_window_after_the_end_is_given_up() {
     let lost = Told::Reset(id, Code::Cancel, Some(Violation::Truncated));
     assert_eq!(server.told.last(), Some(&lost));
     assert_eq!(server.session.wants().end, Finish::Now);
+}
+
+/// A peer that may not send, since others' consumers hold all that the connection may hold, is not slow.
+#[test]
+fn a_body_that_waits_for_the_connections_window_is_not_slow() {
+    let limits = Limits {
+        stream_window: 65_535,
+        connection_window: 65_535,
+        ..Limits::default()
+    };
+    let mut script = Script::default().head(1, POST, false).head(3, POST, false);
+    for len in [16_384, 16_384, 16_384, 16_383] {
+        script = script.data(1, &vec![0; len], false);
+    }
+    let (mut server, start) = established(limits, &Script::default());
+    server.takes = false;
+    server.feed(start, &script.0);
+    let at = |second| start + Duration::from_secs(second);
+    for second in 1..100 {
+        server.expire(at(second));
+        server.flush(at(second));
+    }
+    assert_eq!(server.session.open_streams(), 2);
+    // From here on it may: the time that it has begins now.
+    let id = open_requests(&server)[0];
+    server.session.taken(id, 65_535);
+    server.session.reset(id, Code::Cancel);
+    server.flush(at(100));
+    for second in 100..108 {
+        server.expire(at(second));
+    }
+    assert_eq!(server.session.open_streams(), 1);
+    for second in 108..115 {
+        server.expire(at(second));
+    }
+    assert_eq!(server.session.open_streams(), 0);
+}
+
+/// A client that waits for 100 Continue is measured from when it waits no longer: it was told to go on, or it has.
+#[test]
+fn a_body_that_was_waited_for_has_its_pace_too() {
+    let expecting = post_with(&[("expect", "100-Continue")]);
+    for begins in ["told", "by itself", "answered"] {
+        let script = Script::default().head(1, &expecting, false);
+        let (mut server, start) = established(Limits::default(), &script);
+        let at = |second| start + Duration::from_secs(second);
+        for second in 1..50 {
+            server.expire(at(second));
+        }
+        let id = open_requests(&server)[0];
+        let respond = |server: &mut Caller<Session>, status| {
+            let end = status == 204;
+            let head = thalweg_proto::head::Response::new(status);
+            server.session.respond(id, head, end).unwrap();
+            server.flush(at(50));
+        };
+        server.expire(at(50));
+        match begins {
+            "told" => respond(&mut server, 100),
+            "answered" => respond(&mut server, 204),
+            _ => server.feed(at(50), &Script::default().data(1, b"x", false).0),
+        }
+        for second in 50..58 {
+            server.expire(at(second));
+        }
+        assert_eq!(server.session.open_streams(), 1, "{begins}");
+        for second in 58..65 {
+            server.expire(at(second));
+        }
+        assert_eq!(server.session.open_streams(), 0, "{begins}");
+    }
+}
+
+/// When the connection is over nothing is waited for, whatever had been sent before.
+#[test]
+fn a_connection_that_is_over_has_no_deadline() {
+    let (mut server, now) = server_after(Limits::default(), &Script(b"GET / HTTP/1.1\r\n".into()));
+    assert_eq!(server.failure().unwrap().why, Violation::Preface);
+    let sent = frames(&server.flush(now));
+    assert_eq!(sent.last().unwrap().header.kind, Kind::GoAway);
+    assert_eq!(server.session.deadline(), None);
+}
+
+/// Browsers send every cookie in a line of its own (RFC 9113, section 8.2.3): many are still one field.
+#[test]
+fn cookies_in_many_lines_are_one_field() {
+    let mut lines = GET.to_vec();
+    lines.extend([("cookie", "name=value"); 150]);
+    lines.extend([("a", "1"); 99]);
+    let outcome = serve(&Script::client().head(1, &lines, true));
+    assert_eq!(outcome.requests(), [1]);
+    lines.push(("a", "1"));
+    let outcome = serve(&Script::client().head(1, &lines, true));
+    assert_eq!(outcome.faults(), [(1, Violation::TooManyFields)]);
 }

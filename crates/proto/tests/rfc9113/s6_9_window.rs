@@ -1,7 +1,7 @@
 //! Sections 5.2 and 6.9: flow control.
 
 use crate::wire::{
-    GET, POST, Script, established, frames, octets, open_requests, serve, serve_between,
+    GET, POST, Script, established, frames, octets, open_requests, post_with, serve, serve_between,
     server_after,
 };
 use std::time::Instant;
@@ -9,8 +9,8 @@ use thalweg_proto::error::{Code, Violation};
 use thalweg_proto::h2::Session;
 use thalweg_proto::h2::frame::{Frame, Kind};
 use thalweg_proto::head::Response;
-use thalweg_proto::limits::Limits;
-use thalweg_proto::session::Streams;
+use thalweg_proto::limits::{Limits, Rate};
+use thalweg_proto::session::{StreamId, Streams};
 use thalweg_testkit::caller::{Caller, Told};
 use thalweg_testkit::pair::Pair;
 
@@ -379,4 +379,197 @@ fn a_piece_that_was_asked_for_before_the_window_shrank_waits() {
     assert!(sent.last().unwrap().ends_stream());
     assert_eq!(server.session.open_streams(), 0);
     let _: &Caller<Session> = &server;
+}
+
+/// The connection's window as its peer counts it.
+struct Ledger {
+    server: Caller<Session>,
+    now: Instant,
+    window: i64,
+}
+
+impl Ledger {
+    fn feed(&mut self, script: &Script) {
+        for sent in frames(&script.0) {
+            if sent.header.kind == Kind::Data {
+                self.window -= i64::from(sent.header.length);
+            }
+        }
+        self.feed_raw(&script.0);
+    }
+
+    fn feed_raw(&mut self, octets: &[u8]) {
+        self.server.feed(self.now, octets);
+        self.flush();
+    }
+
+    fn flush(&mut self) {
+        for sent in frames(&self.server.flush(self.now)) {
+            if let (Frame::WindowUpdate(octets), 0) = (sent.frame(), sent.header.stream) {
+                self.window += i64::from(octets);
+            }
+        }
+        assert_eq!(self.server.failure(), None);
+    }
+
+    /// Answers this stream, and says that its body is not wanted.
+    fn answer(&mut self, id: StreamId) {
+        let session = &mut self.server.session;
+        session.respond(id, Response::new(204), true).unwrap();
+        session.discard(id);
+        self.flush();
+    }
+}
+
+/// Whatever becomes of a stream, the connection gets back what it took, no less and no more: thousands of streams
+/// that end in every way leave a whole window behind, and what one of them holds meanwhile stays held.
+#[test]
+fn no_end_of_a_stream_costs_the_connection_any_credit() {
+    const SIZE: i64 = 65_535;
+    const HELD: usize = 20_000;
+    let many = Rate {
+        burst: 1_000_000,
+        per_second: 0,
+    };
+    let limits = Limits {
+        stream_window: SIZE as u32,
+        connection_window: SIZE as u32,
+        resets: many,
+        glitches: many,
+        ..Limits::default()
+    };
+    let (mut server, now) = established(limits, &Script::default());
+    server.takes = false;
+    let mut ledger = Ledger {
+        server,
+        now,
+        window: SIZE,
+    };
+    let holding = Script::default().head(1, POST, false);
+    ledger.feed(
+        &holding
+            .data(1, &[0; 10_000], false)
+            .data(1, &[0; HELD - 10_000], false),
+    );
+    let held = open_requests(&ledger.server)[0];
+    let [short, longer] = ["3", "3000"].map(|length| post_with(&[("content-length", length)]));
+    for round in 0..10_000_u32 {
+        let stream = 3 + 2 * round;
+        let open = |lines: &[(&str, &str)]| {
+            let script = Script::default().head(stream, lines, false);
+            script.padded_data(stream, &[1; 500], 7, false)
+        };
+        let more = Script::default().data(stream, &[2; 900], false);
+        let last = more.clone().padded_data(stream, &[3; 70], 255, true);
+        let id = |ledger: &Ledger| *open_requests(&ledger.server).last().unwrap();
+        ledger.server.told.truncate(1);
+        let kind = round % 11;
+        match kind {
+            // Malformed in its head, and in its length: short, long.
+            0 => ledger.feed(&open(&POST[1..])),
+            1 => ledger.feed(&open(&short)),
+            2 => ledger.feed(&open(&longer)),
+            _ => ledger.feed(&open(POST)),
+        }
+        match kind {
+            3 => {
+                ledger.feed(&more.reset(stream, Code::Cancel));
+                // It knew: this is an error of the stream.
+                ledger.feed(&last);
+            }
+            4 => {
+                let id = id(&ledger);
+                ledger.server.session.reset(id, Code::Cancel);
+                ledger.feed(&last);
+            }
+            5 => {
+                let id = id(&ledger);
+                ledger.server.session.discard(id);
+                ledger.feed(&last);
+                ledger.answer(id);
+            }
+            6 => {
+                let id = id(&ledger);
+                ledger.answer(id);
+                ledger.feed(&last);
+            }
+            7 => {
+                ledger.feed(&more.head(stream, &[("a", "trailer")], true));
+                let id = id(&ledger);
+                ledger.server.session.taken(id, 1000);
+                ledger.answer(id);
+            }
+            8 => {
+                // The stream goes while a frame of it is coming.
+                let (one, two) = last.0.split_at(400);
+                ledger.window -= 900 + 1 + 70 + 255;
+                ledger.feed_raw(one);
+                let id = id(&ledger);
+                ledger.server.session.reset(id, Code::Cancel);
+                ledger.feed_raw(two);
+            }
+            9 => {
+                let (one, two) = last.0.split_at(400);
+                ledger.window -= 900 + 1 + 70 + 255;
+                ledger.feed_raw(one);
+                let id = id(&ledger);
+                ledger.server.session.discard(id);
+                ledger.server.session.taken(id, 500);
+                ledger.feed_raw(two);
+                ledger.answer(id);
+            }
+            _ => {
+                ledger.feed(&last);
+                if kind == 10 {
+                    let id = id(&ledger);
+                    ledger.server.session.taken(id, usize::MAX);
+                    ledger.answer(id);
+                }
+            }
+        }
+        assert_eq!(ledger.server.session.open_streams(), 1, "kind {kind}");
+        let most = SIZE - HELD as i64;
+        assert!(ledger.window <= most, "kind {kind} gives credit twice");
+    }
+    // What is owed goes back at once when the peer has used all that it has.
+    let use_up = |ledger: &mut Ledger, stream: u32| {
+        let mut fill = Script::default().head(stream, POST, false);
+        let mut left = ledger.window as usize;
+        while left > 0 {
+            let piece = left.min(16_384);
+            fill = fill.data(stream, &vec![0; piece], false);
+            left -= piece;
+        }
+        ledger.feed(&fill.reset(stream, Code::Cancel));
+    };
+    let next = 3 + 2 * 10_000;
+    use_up(&mut ledger, next);
+    assert_eq!(ledger.window, SIZE - HELD as i64);
+    ledger.server.session.taken(held, HELD);
+    use_up(&mut ledger, next + 2);
+    assert_eq!(ledger.window, SIZE);
+}
+
+/// A client goes on giving credit to streams whose last octets it has not seen yet (RFC 9113, section 5.1): that is
+/// no abuse, however long it does.
+#[test]
+fn credit_for_streams_that_have_ended_is_free() {
+    let limits = Limits {
+        glitches: Rate {
+            burst: 10,
+            per_second: 0,
+        },
+        ..Limits::default()
+    };
+    let (mut server, now) = established(limits, &Script::default());
+    for round in 0..100 {
+        let stream = 1 + 2 * round;
+        server.feed(now, &Script::default().head(stream, GET, true).0);
+        let id = *open_requests(&server).last().unwrap();
+        let answer = server.session.respond(id, Response::new(204), true);
+        answer.unwrap();
+        server.flush(now);
+        server.feed(now, &Script::default().credit(stream, 40_000).0);
+        assert_eq!(server.failure(), None, "round {round}");
+    }
 }
