@@ -39,7 +39,7 @@ mod _thalweg {
     use std::ffi::OsString;
 
     #[pymodule_export]
-    use crate::wsgi::FileWrapper;
+    use crate::wsgi::{ClientGone, FileWrapper};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

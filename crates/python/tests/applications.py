@@ -468,7 +468,7 @@ def cut_off(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     note(environ, "begun")
     try:
         environ["wsgi.input"].read()
-    except OSError as error:
+    except ConnectionResetError as error:
         note(environ, type(error).__name__)
         raise
     start_response("200 OK", TEXT)

@@ -3,6 +3,6 @@
 The command is ``thalweg`` or ``python -m thalweg``; ``thalweg --help`` tells what it takes.
 """
 
-from thalweg._thalweg import __version__
+from thalweg._thalweg import ClientGone, __version__
 
-__all__ = ["__version__"]
+__all__ = ["ClientGone", "__version__"]

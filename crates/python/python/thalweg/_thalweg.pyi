@@ -11,6 +11,12 @@ def run(arguments: Sequence[str], /) -> int:
     A server that has started does not return: it ends the process itself, after the last request.
     """
 
+class ClientGone(ConnectionResetError):
+    """The client has left, or given the request up: there is nobody to read from or to write to.
+
+    ``wsgi.input`` and ``write()`` raise it. An application that lets it pass is not blamed in the log.
+    """
+
 @final
 class FileWrapper:
     """``wsgi.file_wrapper``: the rest of a file as blocks of bytes."""

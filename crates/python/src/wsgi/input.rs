@@ -1,8 +1,9 @@
 //! `wsgi.input`: the body of a request as the file-like object of PEP 3333.
 
+use super::ClientGone;
 use super::unread::Unread;
 use crate::fork;
-use pyo3::exceptions::{PyConnectionResetError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 use std::sync::Arc;
@@ -151,5 +152,5 @@ fn bound(size: Option<isize>) -> usize {
 }
 
 fn gone(_: Gone) -> PyErr {
-    PyConnectionResetError::new_err("wsgi.input: the client has gone before its body was complete")
+    ClientGone::new_err("wsgi.input: the client has gone before its body was complete")
 }

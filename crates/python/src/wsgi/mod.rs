@@ -30,12 +30,19 @@ use crate::lent::Lent;
 use environ::{Circumstances, Environs};
 use input::Input;
 use output::{Output, StartResponse, as_block};
-use pyo3::exceptions::PyConnectionError;
+use pyo3::exceptions::PyConnectionResetError;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyTuple};
-use pyo3::{ffi, intern};
+use pyo3::{create_exception, ffi, intern};
 use std::sync::Arc;
 use thalweg_gateway::Remote;
+
+create_exception!(
+    thalweg,
+    ClientGone,
+    PyConnectionResetError,
+    "The client has left, or given the request up: there is nobody to read from or to write to."
+);
 
 /// What every caller of one application shares.
 pub(crate) struct Hosted {
@@ -81,13 +88,16 @@ impl Caller {
     /// Serves one request, whatever the application makes of it.
     pub(crate) fn serve(&mut self, py: Python<'_>, remote: Remote) {
         let remote = Arc::new(remote);
-        if let Err(error) = self.renew(py).and_then(|()| self.call(py, &remote)) {
-            fork::end_child_after(py, &error);
-            self.report(py, &remote, &error);
+        let called = self.renew(py).and_then(|()| self.call(py, &remote));
+        if let Err(error) = &called {
+            fork::end_child_after(py, error);
         }
         // Now, even when a thread of the application's own still holds the request.
         remote.abandon();
         self.let_go(py);
+        if let Err(error) = &called {
+            self.report(py, &remote, error);
+        }
     }
 
     fn call(&mut self, py: Python<'_>, remote: &Arc<Remote>) -> PyResult<()> {
@@ -156,7 +166,7 @@ impl Caller {
         let method = head.method().escape_ascii();
         let path = head.path().unwrap_or_default().escape_ascii();
         let id = remote.request_id();
-        if remote.gone() && error.is_instance_of::<PyConnectionError>(py) {
+        if error.is_instance_of::<ClientGone>(py) {
             tracing::info!(
                 "{method} {path} ({id}): the client left before the response was complete"
             );

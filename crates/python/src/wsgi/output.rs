@@ -13,11 +13,12 @@
 //! holds ([`StartResponse`], [`Write`]). They outlive the call when the application keeps them; then they only
 //! raise.
 
+use super::ClientGone;
 use super::head::Head;
 use crate::fork;
 use crate::lent::Lent;
 use bytes::Bytes;
-use pyo3::exceptions::{PyAssertionError, PyConnectionResetError, PyRuntimeError, PyTypeError};
+use pyo3::exceptions::{PyAssertionError, PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 use std::mem;
@@ -93,7 +94,7 @@ impl Output {
     /// Sends a block: once this returns it is on its way, whatever the application does next.
     ///
     /// # Errors
-    /// What the application did wrong, or ConnectionResetError when nobody is there to send to.
+    /// What the application did wrong, or [`ClientGone`] when nobody is there to send to.
     pub(super) fn block(&mut self, py: Python<'_>, block: &Bound<'_, PyBytes>) -> PyResult<()> {
         let octets = block.as_bytes().len() as u64;
         if octets > 0 {
@@ -346,7 +347,7 @@ fn reply_error(error: ReplyError) -> PyErr {
 }
 
 fn gone() -> PyErr {
-    PyConnectionResetError::new_err("the client has gone")
+    ClientGone::new_err("the client has gone")
 }
 
 fn over() -> PyErr {
