@@ -43,10 +43,13 @@ install_packages() {
         return
     fi
     say "installing $*"
-    # The lists may be older than the packages: a second attempt comes after an update.
-    "${privileged[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends "$@" >/dev/null 2>&1 && return
-    "${privileged[@]}" apt-get update -qq &&
-        "${privileged[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends "$@" >/dev/null
+    local install=("${privileged[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends)
+    # The lists may be missing, or older than the packages; and one package that is not there must not stop the others.
+    "${install[@]}" "$@" >/dev/null 2>&1 && return
+    "${privileged[@]}" apt-get update -qq
+    for package in "$@"; do
+        "${install[@]}" "$package" >/dev/null
+    done
 }
 
 wanted=()
