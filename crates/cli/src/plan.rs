@@ -164,6 +164,7 @@ impl Plan {
             idle_time: serve.idle_timeout,
             body_grace: serve.body_grace,
             body_rate: serve.body_rate,
+            write_time: serve.write_timeout,
             ..Limits::default()
         }
     }
@@ -322,6 +323,7 @@ mod tests {
             idle_time: Duration::from_secs(2),
             body_grace: Duration::from_secs(3),
             body_rate: 4,
+            write_time: Duration::from_secs(6),
             ..Limits::default()
         };
         assert_eq!(*config.limits, expected);

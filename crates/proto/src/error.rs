@@ -215,6 +215,9 @@ violations! {
     PushPromise = Protocol, 400, "a PUSH_PROMISE came where none is allowed";
     /// HTTP/2: more octets than the window allows (RFC 9113, section 6.9).
     WindowOverrun = FlowControl, 400, "more data came than the window allows";
+    /// HTTP/2: no credit for a body that waits for it, within
+    /// [`Limits::write_time`](crate::limits::Limits::write_time) (RFC 9113, section 10.5).
+    CreditTimeout = EnhanceYourCalm, 408, "no window was opened for a body in time";
     /// HTTP/2: a window above 2^31-1 (RFC 9113, section 6.9.1).
     WindowOverflow = FlowControl, 400, "a window was made larger than is allowed";
     /// HTTP/2: a WINDOW_UPDATE of nothing (RFC 9113, section 6.9).

@@ -237,8 +237,10 @@ impl Session {
         } else if stream.asked != Asked::Tunnel {
             stream.to_hear = announced;
             stream.expects = expects_continue(&head);
-            stream.pace = Some(Pace::new(self.timers.now));
-            self.timers.watch(&self.limits);
+            if self.limits.body_rate > 0 {
+                stream.pace = Some(Pace::new(self.timers.now));
+                self.timers.watch();
+            }
         }
         self.timers.idle = None;
         let id = self.streams.insert(stream);

@@ -11,9 +11,9 @@
 use super::Session;
 use super::control::Control;
 use super::frame::MAX_STREAM;
-use super::stream::{Saying, State};
+use super::stream::State;
 use crate::error::{Code, ConnectionError, Violation};
-use crate::session::{Eof, Event, Finish, Role};
+use crate::session::{Eof, Event, Finish, Role, StreamId};
 
 /// What our PING during a graceful shutdown holds.
 pub(super) const PING: [u8; 8] = *b"draining";
@@ -175,24 +175,19 @@ impl Session {
 
     /// After the peer's octets have ended no window opens any more: what waits for one waits in vain.
     pub(super) fn drop_stuck(&mut self) {
-        let connection = self.send_window.room() == 0;
-        let stuck: Vec<_> = self
-            .streams
-            .ids()
-            .filter(|id| {
-                self.streams.get(*id).is_some_and(|stream| {
-                    stream.saying == Saying::Body
-                        && !stream.deferred
-                        && (connection || stream.send_window.room() == 0)
-                })
-            })
-            .collect();
+        let open = self.send_window.room() > 0;
+        let is_stuck = |id: &StreamId| {
+            self.streams
+                .get(*id)
+                .is_some_and(|stream| stream.is_stuck(open))
+        };
+        let stuck: Vec<_> = self.streams.ids().filter(is_stuck).collect();
         for id in stuck {
             self.lose(id);
         }
     }
 
-    fn lose(&mut self, id: crate::session::StreamId) {
+    fn lose(&mut self, id: StreamId) {
         self.remove(id);
         self.events.push(Event::Reset {
             id,
@@ -210,36 +205,49 @@ impl Session {
         if self.timers.drain.is_some_and(|at| at <= now) {
             self.conclude_drain();
         }
-        if self.timers.pace.is_some_and(|at| at <= now) {
-            self.check_pace()?;
+        if self.timers.progress.is_some_and(|at| at <= now) {
+            self.check_progress()?;
         }
         Ok(())
     }
 
-    fn check_pace(&mut self) -> Result<(), ConnectionError> {
+    /// Ends bodies that come too slowly, and those that a client does not take.
+    fn check_progress(&mut self) -> Result<(), ConnectionError> {
         let now = self.timers.now;
-        let (mut slow, mut measured) = (Vec::new(), false);
+        let (mut failed, mut again) = (Vec::new(), false);
         let coming = self.coming();
         // A peer whose every octet would be one too many is not slow.
         let all_held = self
             .recv_window
             .is_held(coming.map_or(0, |(_, octets)| octets));
+        let open = self.send_window.room() > 0;
         for stream in self.streams.iter_mut() {
             let coming = coming.filter(|(id, _)| id.number() == u64::from(stream.number));
             let coming = coming.map_or(0, |(_, octets)| octets);
             let held = all_held || stream.expects || stream.recv_window.holds(coming);
             if let Some(pace) = &mut stream.pace {
                 pace.hold(now, held);
-                measured = true;
+                again = true;
                 if pace.too_slow(now, &self.limits) {
-                    slow.push(stream.number);
+                    failed.push((stream.number, Violation::BodyTooSlow));
+                    continue;
                 }
             }
+            // How long a server may take to read a request is for the client's caller to know.
+            if self.role == Role::Client || !stream.is_stuck(open) {
+                stream.stuck = None;
+                continue;
+            }
+            again = true;
+            let since = *stream.stuck.get_or_insert(now);
+            if now.saturating_duration_since(since) >= self.limits.write_time {
+                failed.push((stream.number, Violation::CreditTimeout));
+            }
         }
-        self.timers.watched(measured);
-        for number in slow {
+        self.timers.watched(again);
+        for (number, why) in failed {
             if let Some(id) = self.streams.find(number) {
-                self.stream_error(id, Violation::BodyTooSlow)?;
+                self.stream_error(id, why)?;
             }
         }
         Ok(())

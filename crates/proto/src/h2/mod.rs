@@ -281,10 +281,13 @@ impl Session {
             && stream.saying == Saying::Body
             && !stream.deferred
             && !stream.scheduled
-            && stream.send_window.room() > 0
         {
-            stream.scheduled = true;
-            self.schedule.push_back(id);
+            if stream.send_window.room() > 0 {
+                stream.scheduled = true;
+                self.schedule.push_back(id);
+            } else {
+                self.timers.watch();
+            }
         }
     }
 

@@ -44,6 +44,7 @@ impl Session {
             if most == 0 {
                 stream.scheduled = false;
                 self.schedule.pop_front();
+                self.timers.watch();
                 continue;
             }
             if let Some(piece) = stream.held.take() {
@@ -58,6 +59,9 @@ impl Session {
                 .min(self.peer.frame as usize);
             self.question = Some((id, max));
             return Output::Need { id, max };
+        }
+        if !self.schedule.is_empty() {
+            self.timers.watch();
         }
         if self.drain.has_eof() {
             self.drop_stuck();
@@ -160,6 +164,7 @@ impl Session {
         if written {
             let last = matches!(end, End::Last);
             stream.send_window.spend(bytes.len());
+            stream.stuck = None;
             self.send_window.spend(bytes.len());
             stream.step(Step::SendData);
             write_data_frame(stream.number, bytes, last, out);

@@ -3,6 +3,7 @@
 use crate::h2::flow::{RecvWindow, SendWindow};
 use crate::session::{End, Pace};
 use bytes::Bytes;
+use std::time::Instant;
 
 /// Where a stream stands. Pushed streams have two states more (reserved), which exist only where push does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,6 +170,8 @@ pub(super) struct Stream {
     pub(super) scheduled: bool,
     /// A WINDOW_UPDATE for it is queued.
     pub(super) crediting: bool,
+    /// When our body was first seen to wait for the peer's credit, and nothing of it has left since.
+    pub(super) stuck: Option<Instant>,
     /// How fast its body comes, where that is measured.
     pub(super) pace: Option<Pace>,
     pub(super) held: Option<Box<Piece>>,
@@ -192,6 +195,7 @@ impl Stream {
             deferred: false,
             scheduled: false,
             crediting: false,
+            stuck: None,
             pace: None,
             held: None,
         }
@@ -206,6 +210,12 @@ impl Stream {
             }
             None => false,
         }
+    }
+
+    /// Whether our body waits for credit; `open` says whether the connection's window allows anything.
+    pub(super) fn is_stuck(&self, open: bool) -> bool {
+        let allowed = open && self.send_window.room() > 0;
+        self.saying == Saying::Body && !self.deferred && !allowed
     }
 
     /// Counts content against the announced length (RFC 9113, section 8.1.1). Answers false where it is too much.

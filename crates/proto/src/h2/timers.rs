@@ -5,8 +5,8 @@ use crate::error::Violation;
 use crate::limits::Limits;
 use std::time::{Duration, Instant};
 
-/// How often the pace of bodies is looked at.
-const PACE_EVERY: Duration = Duration::from_secs(1);
+/// How often the progress of bodies is looked at.
+const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
 /// The moments from which the session's time-outs count; none where there is nothing to wait for.
 #[derive(Clone, Copy, Debug)]
@@ -21,8 +21,8 @@ pub(super) struct Timers {
     pub(super) unit: Option<Instant>,
     /// There is no stream.
     pub(super) idle: Option<Instant>,
-    /// When to look at the pace of bodies: while there are any.
-    pub(super) pace: Option<Instant>,
+    /// When to look at the progress of bodies: while one comes, or waits for credit.
+    pub(super) progress: Option<Instant>,
     /// When the second GOAWAY leaves, whether or not the peer has answered.
     pub(super) drain: Option<Instant>,
 }
@@ -36,7 +36,7 @@ impl Timers {
             settings: None,
             unit: None,
             idle: Some(now),
-            pace: None,
+            progress: None,
             drain: None,
         }
     }
@@ -50,16 +50,19 @@ impl Timers {
         };
     }
 
-    /// A body comes: its pace is looked at from now on, since its grace is longer while it is held up.
-    pub(super) fn watch(&mut self, limits: &Limits) {
-        if self.pace.is_none() && limits.body_rate > 0 {
-            self.pace = self.now.checked_add(PACE_EVERY);
+    /// A body comes, or waits for credit: it is looked at from now on.
+    pub(super) fn watch(&mut self) {
+        if self.progress.is_none() {
+            self.progress = self.now.checked_add(PROGRESS_EVERY);
         }
     }
 
-    /// The pace was looked at: again in a while, if there is a body still.
+    /// The bodies were looked at: again in a while, if there are any still.
     pub(super) fn watched(&mut self, again: bool) {
-        self.pace = again.then(|| self.now + PACE_EVERY);
+        self.progress = None;
+        if again {
+            self.watch();
+        }
     }
 
     /// The first moment at which something is due.
@@ -72,7 +75,7 @@ impl Timers {
         let idle = self
             .idle
             .and_then(|since| since.checked_add(limits.idle_time));
-        [head, idle, self.pace, self.drain]
+        [head, idle, self.progress, self.drain]
             .into_iter()
             .flatten()
             .min()

@@ -417,3 +417,52 @@ fn cookies_in_many_lines_are_one_field() {
     let outcome = serve(&Script::client().head(1, &lines, true));
     assert_eq!(outcome.faults(), [(1, Violation::TooManyFields)]);
 }
+
+/// A client that asks and does not take: what waits for its credit is given up in the end, on its stream alone, and
+/// every octet that leaves begins the time anew.
+#[test]
+fn a_body_that_no_window_opens_for_is_given_up_in_time() {
+    let limits = Limits::default();
+    for shut in ["stream", "connection"] {
+        let small = if shut == "stream" { 10 } else { 1 << 20 };
+        let script = Script::default().settings(&[(4, small)]);
+        let (mut server, start) = established(limits.clone(), &script.head(1, GET, true));
+        let at = |second| start + Duration::from_secs(second);
+        let id = open_requests(&server)[0];
+        let head = thalweg_proto::head::Response::new(200);
+        server.session.respond(id, head, false).unwrap();
+        server.say(id, vec![0; 100_000], true);
+        server.flush(start);
+        let pass = |server: &mut Caller<Session>, seconds: std::ops::Range<u64>| {
+            for second in seconds {
+                server.expire(at(second));
+                server.flush(at(second));
+            }
+            server.session.open_streams()
+        };
+        assert_eq!(pass(&mut server, 1..50), 1, "{shut}");
+        let credit = Script::default().credit(if shut == "stream" { 1 } else { 0 }, 1);
+        server.feed(at(50), &credit.0);
+        assert_eq!(pass(&mut server, 50..110), 1, "{shut}");
+        assert_eq!(pass(&mut server, 110..113), 0, "{shut}");
+        let given_up = Told::Reset(id, Code::EnhanceYourCalm, Some(Violation::CreditTimeout));
+        assert_eq!(server.told.last(), Some(&given_up));
+        assert_eq!(server.failure(), None);
+    }
+}
+
+/// A response that has nothing to say for the moment waits for its application, not for its client.
+#[test]
+fn a_body_that_waits_for_its_application_is_not_given_up() {
+    let script = Script::default().head(1, GET, true);
+    let (mut server, start) = established(Limits::default(), &script);
+    let id = open_requests(&server)[0];
+    let head = thalweg_proto::head::Response::new(200);
+    server.session.respond(id, head, false).unwrap();
+    for second in 1..200 {
+        let now = start + Duration::from_secs(second);
+        server.flush(now);
+        server.expire(now);
+    }
+    assert_eq!(server.session.open_streams(), 1);
+}
