@@ -169,7 +169,8 @@ impl<'l> HeadReader<'l> {
         let of_http = scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https");
         let path = self.fields.text(path);
         let of_options = path == b"*" && self.fields.text(self.control.method) == b"OPTIONS";
-        if of_http && path.first() != Some(&b'/') && !of_options {
+        // Whatever the scheme: without its slash the path would be part of the authority to others.
+        if path.first() != Some(&b'/') && !of_options {
             return Err(Violation::Target);
         }
         let default_port: &[u8] = if scheme.eq_ignore_ascii_case(b"https") {

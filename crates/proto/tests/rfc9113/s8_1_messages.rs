@@ -373,7 +373,19 @@ fn requests_with_wrong_pseudo_fields_are_malformed() {
             Violation::Target,
         ),
         (
+            &[GET[0], (":scheme", "urn"), (":path", "x"), GET[3]],
+            Violation::Target,
+        ),
+        (
             &[GET[0], GET[1], GET[2], (":authority", "user@host")],
+            Violation::Authority,
+        ),
+        (
+            &[GET[0], GET[1], GET[2], (":authority", "a.org:80:x")],
+            Violation::Authority,
+        ),
+        (
+            &[GET[0], GET[1], GET[2], ("host", "[::1")],
             Violation::Authority,
         ),
         (
