@@ -196,3 +196,15 @@ def test_running_out_of_descriptors_is_survived(serve: Serve) -> None:
         with Client.plain(program) as client:
             assert client.get("/hello").status == 200
         assert program.running()
+
+
+def test_a_stream_whose_client_opens_no_window_is_given_up_alone(serve: Serve) -> None:
+    with (
+        serve("--write-timeout", "1s") as program,
+        Client.plain(program, stream_window=65_535) as client,
+    ):
+        stalled = client.request("/closing")
+        client.unread.add(stalled)
+        client.settle_body(stalled, 65_535)
+        assert client.answer(stalled).reset is not None
+        assert client.get("/hello").status == 200
