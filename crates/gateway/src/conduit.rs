@@ -230,7 +230,7 @@ impl Conduit {
             incoming, outgoing, ..
         } = &mut *state;
         let discard = outgoing.is_ended() && incoming.discard();
-        Due {
+        let due = Due {
             send_continue: incoming.take_continue(),
             informational: outgoing.take_informational(),
             head: outgoing.take_head(),
@@ -239,7 +239,12 @@ impl Conduit {
             credit: incoming.take_credit(),
             discard,
             output: outgoing.has_output(),
+        };
+        if discard {
+            // Another thread of the handler may wait for what will not come now.
+            self.notify(state);
         }
+        due
     }
 
     pub(crate) fn supply(&self, max: usize) -> Supply {

@@ -319,3 +319,26 @@ fn credit_of_a_small_window_comes_back_with_every_read() {
     client.caller.say(id, vec![b'x'; 50_000], true);
     assert_eq!(client.answer(id).1, b"50000");
 }
+
+/// A thread of the handler's own may still be reading when another one completes the reply.
+#[test]
+fn a_thread_that_waits_for_the_body_learns_that_the_reply_is_complete() {
+    let learnt = Arc::new(Mutex::new(None));
+    let site = Site::new({
+        let learnt = Arc::clone(&learnt);
+        move |remote: Remote| {
+            let remote = Arc::new(remote);
+            let reader = Arc::clone(&remote);
+            let learnt = Arc::clone(&learnt);
+            std::thread::spawn(move || *learnt.lock().unwrap() = Some(reader.read(1)));
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            hello(&remote, "done");
+        }
+    });
+    let mut client = Http2::new(site.address);
+    let id = client.ask("POST", "/", false);
+    assert_eq!(client.answer(id).1, b"done");
+    eventually("the reader learns", || {
+        *learnt.lock().unwrap() == Some(Err(Gone))
+    });
+}
