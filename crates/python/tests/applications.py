@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -473,6 +474,22 @@ def cut_off(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         raise
     start_response("200 OK", TEXT)
     return [b"whole"]
+
+
+def read_by_another(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Answers while a thread of its own is still reading."""
+    read = environ["wsgi.input"].read
+
+    def whole() -> None:
+        try:
+            read(99)
+        except OSError as error:
+            note(environ, type(error).__name__)
+
+    threading.Thread(target=whole).start()
+    time.sleep(0.2)
+    start_response("200 OK", TEXT)
+    return [b"answered"]
 
 
 def keeps_environ(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

@@ -3,7 +3,7 @@
 import io
 import random
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
@@ -133,6 +133,20 @@ def test_output_may_begin_before_the_input_has_ended(server: Server) -> None:
             client.receive()
         client.data(stream, b"second\n", end=True)
         assert client.answer(stream).body == b"FIRST\nSECOND\n"
+
+
+def test_a_thread_that_reads_on_learns_the_end_and_leaves_nothing_to_the_next_request(
+    serve: Callable[..., Server],
+) -> None:
+    server = serve("--threads", "1")
+    with server.connect() as connection:
+        connection.sendall(
+            b"POST /read_by_another?left HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r\nsecret"
+        )
+        assert connection.recv(1000)
+        server.wait_for("left", "ConnectionResetError")
+        with server.client() as client:
+            assert client.post("/echo", content=b"other").content == b"other"
 
 
 def test_objects_of_an_earlier_request_do_not_work_any_more(server: Server) -> None:

@@ -25,6 +25,8 @@ impl Input {
     /// Serves another request.
     pub(super) fn begin(&mut self, remote: Arc<Remote>) {
         self.ended = !remote.has_body();
+        // A thread that was reading when the last request ended has kept it from being closed.
+        self.unread.clear();
         self.remote = Some(remote);
     }
 
