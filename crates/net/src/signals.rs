@@ -8,6 +8,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// A signal that a server listens to.
@@ -90,6 +92,30 @@ impl Signals {
             });
         }
         Ok(Self { pipe, handlers })
+    }
+
+    /// From now on the second SIGTERM or SIGINT, counted together, ends the process with this status. The handler
+    /// itself does it, so that it works whatever the thread hangs in that would read the first one.
+    ///
+    /// # Errors
+    /// When a handler cannot be made.
+    pub fn end_at_second(&self, status: u8) -> io::Result<()> {
+        let came = Arc::new(AtomicBool::new(false));
+        for Handler { signal, .. } in &self.handlers {
+            if *signal == Signal::HangUp {
+                continue;
+            }
+            let came = Arc::clone(&came);
+            let end = move || {
+                if came.swap(true, Ordering::SeqCst) {
+                    // SAFETY: _exit(2) takes any status, and is allowed in a handler (signal-safety(7)).
+                    unsafe { libc::_exit(status.into()) }
+                }
+            };
+            // SAFETY: the closure only uses an atomic, and _exit(2).
+            unsafe { signal_hook::low_level::register(signal.number(), end)? };
+        }
+        Ok(())
     }
 
     /// Installs the handlers again where somebody (an application's import, a library) has put others in their

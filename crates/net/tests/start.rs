@@ -383,6 +383,25 @@ fn signals_arrive_and_are_asserted_again() {
     }
 }
 
+/// The thread that would read the first one may hang in something, for ever.
+#[test]
+fn the_second_signal_ends_a_process_that_reads_none() {
+    const TEST: &str = "the_second_signal_ends_a_process_that_reads_none";
+    match role().as_deref() {
+        None => assert_eq!(again(TEST, "child").status().unwrap().code(), Some(7)),
+        Some(_) => {
+            use rustix::process::Signal as Sent;
+            let taken = [Signal::Terminate, Signal::Interrupt, Signal::HangUp];
+            let signals = Signals::take(&taken).unwrap();
+            signals.end_at_second(7).unwrap();
+            for sent in [Sent::HUP, Sent::HUP, Sent::TERM, Sent::INT] {
+                rustix::process::kill_process(rustix::process::getpid(), sent).unwrap();
+            }
+            std::thread::sleep(PATIENCE);
+        }
+    }
+}
+
 /// `exec` replaces this process, as the command does it, and the handover still arrives.
 #[test]
 fn exec_in_place_keeps_the_handover() {

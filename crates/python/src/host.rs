@@ -52,7 +52,7 @@ impl Host for InProcess {
             grace: plan.serve.graceful_timeout,
         };
         match watch.wait() {
-            Ok(Over::Drained) => Python::attach(|py| process::leave(py, 0)),
+            Ok(Over::Drained) => process::leave_when_let_in(0),
             // From here nothing may wait, and not for the interpreter either: threads are inside it.
             Ok(Over::AtOnce) => process::leave_now(1),
             Ok(Over::Broken) => {

@@ -5,6 +5,31 @@
 //! done for the application is done by hand: `atexit` functions, and the buffers of standard output and error.
 
 use pyo3::prelude::*;
+use std::sync::mpsc;
+use std::thread::Builder;
+use std::time::Duration;
+
+/// How long the interpreter may keep us out.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// As [`leave`], from a thread that is not attached. Where one that hangs in foreign code never lets go of the
+/// interpreter, the process ends without.
+pub(crate) fn leave_when_let_in(status: i32) -> ! {
+    let (inside, waiting) = mpsc::channel::<()>();
+    let guard = Builder::new().spawn(move || {
+        if waiting.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+            tracing::warn!("a thread does not let go of the interpreter: leaving without atexit");
+            leave_now(status);
+        }
+    });
+    if let Err(error) = guard {
+        tracing::warn!(%error, "leaving without a thread that bounds it");
+    }
+    Python::attach(|py| {
+        drop(inside);
+        leave(py, status)
+    })
+}
 
 /// Runs the application's `atexit` functions, flushes its output, and ends the process at once.
 pub(crate) fn leave(py: Python<'_>, status: i32) -> ! {

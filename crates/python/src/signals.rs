@@ -55,8 +55,10 @@ impl Signals {
         let (told, tell) =
             pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(io::Error::from)?;
         wake_by(&python, &tell)?;
+        let ours = thalweg_net::signals::Signals::take(&ours)?;
+        ours.end_at_second(1)?;
         Ok(Self {
-            ours: thalweg_net::signals::Signals::take(&ours)?,
+            ours,
             told,
             _tell: tell,
         })

@@ -57,18 +57,22 @@ impl Watch<'_> {
         let mut phase = Phase::Serving;
         loop {
             let ready = self.ready(&phase)?;
-            if ready.handlers && Python::attach(|py| self.signals.run_handlers(py)) == Wish::Leave {
-                phase = self.drain(phase);
-            }
-            if ready.lent {
-                self.lent.silence();
-                Python::attach(|py| self.lent.release(py));
-            }
+            // First what needs no interpreter: a thread that hangs in foreign code may keep us out of it.
+            let mut ours = false;
             while self.signals.next()?.is_some() {
                 if !matches!(phase, Phase::Serving) {
                     return Ok(Over::AtOnce);
                 }
                 phase = self.drain(phase);
+                ours = true;
+            }
+            let others = ready.others || (ready.interrupted && !ours);
+            if others && Python::attach(|py| self.signals.run_handlers(py)) == Wish::Leave {
+                phase = self.drain(phase);
+            }
+            if ready.lent {
+                self.lent.silence();
+                Python::attach(|py| self.lent.release(py));
             }
             match phase {
                 Phase::Serving | Phase::Draining(_) if ready.running => {
@@ -129,7 +133,8 @@ impl Watch<'_> {
         let [_, others, lent, end] = polled.map(|polled| !polled.revents().is_empty());
         let closing = matches!(phase, Phase::Closing(_));
         Ok(Ready {
-            handlers: others || interrupted,
+            others,
+            interrupted,
             lent,
             running: end && !closing,
             threads: end && closing,
@@ -138,7 +143,9 @@ impl Watch<'_> {
 }
 
 struct Ready {
-    handlers: bool,
+    others: bool,
+    /// By a signal whose handler may have told nobody.
+    interrupted: bool,
     lent: bool,
     running: bool,
     threads: bool,

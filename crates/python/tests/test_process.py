@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -225,6 +226,28 @@ def test_the_second_signal_leaves_at_once(serve: Serve) -> None:
             client.receive()
         server.signal(signal.SIGTERM)
         server.process.wait(5)
+
+
+HOLDS_THE_INTERPRETER = """
+import ctypes, sys
+def application(environ, start_response):
+    print("held", file=sys.stderr, flush=True)
+    ctypes.PyDLL(None).sleep(60)
+"""
+
+
+@pytest.mark.parametrize(("signals", "status"), [(1, 0), (2, 1)])
+def test_a_thread_that_holds_the_interpreter_keeps_nobody_from_leaving(
+    serve: Serve, signals: int, status: int
+) -> None:
+    server = serve("--graceful-timeout", "1", source=HOLDS_THE_INTERPRETER)
+    with server.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        eventually(lambda: [] if "held" in server.log else None)
+        for _ in range(signals):
+            server.signal(signal.SIGTERM)
+            time.sleep(0.1)
+        assert server.wait() == status
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
