@@ -282,10 +282,12 @@ impl Session {
         if end {
             stream.step(Step::RecvEnd);
         }
-        let closed = stream.state == State::Closed;
+        let (closed, pointless) = (stream.state == State::Closed, stream.is_pointless());
         self.events.push(Event::Response { id, head, end });
         if closed {
             self.finish(id);
+        } else if pointless {
+            self.cut_short(id);
         }
         Ok(())
     }

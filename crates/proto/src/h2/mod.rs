@@ -357,7 +357,7 @@ impl Streams for Session {
         Ok(id)
     }
 
-    fn respond(&mut self, id: StreamId, head: Response, end: bool) -> Result<(), UsageError> {
+    fn respond(&mut self, id: StreamId, mut head: Response, end: bool) -> Result<(), UsageError> {
         if self.role != Role::Server {
             return Err(UsageError::WrongRole);
         }
@@ -373,6 +373,9 @@ impl Streams for Session {
         message::check_lines(&head.fields)?;
         let announced = crate::syntax::content_length(&head.fields);
         let announced = announced.map_err(|_| UsageError::BadField)?;
+        if announced.is_some() && !stream.asked.may_announce(head.status) {
+            head.fields.retain(|field| field.name != b"content-length");
+        }
         stream.expects &= head.is_informational() && head.status != 100;
         if !head.is_informational() {
             let content = stream.asked.content_of(head.status, announced);
@@ -410,15 +413,12 @@ impl Streams for Session {
         let Some(stream) = self.streams.get_mut(id) else {
             return;
         };
-        if stream.state.heard_all() {
-            return;
-        }
         stream.discarding = true;
         stream.pace = None;
         let untaken = stream.recv_window.untaken();
-        let said_all = stream.state.said_all();
+        let pointless = stream.is_pointless();
         self.credit_stream(id, untaken);
-        if said_all {
+        if pointless {
             self.cut_short(id);
         }
     }

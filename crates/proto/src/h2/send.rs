@@ -15,6 +15,10 @@ use crate::session::{End, Gather, Output, Role, StreamId, Supply};
 use bytes::Bytes;
 use std::collections::VecDeque;
 
+/// The most that one DATA frame takes, however large the peer's frames may be: streams take turns, and no peer says
+/// how much a turn holds.
+const LARGEST_DATA: usize = 64 << 10;
+
 impl Session {
     pub(super) fn transmit(&mut self, out: &mut Gather) -> Output {
         if out.room() == 0 && self.has_output() {
@@ -54,9 +58,7 @@ impl Session {
                 }
                 continue;
             }
-            let max = most
-                .min(self.send_window.room())
-                .min(self.peer.frame as usize);
+            let max = most.min(self.send_window.room()).min(self.largest_data());
             self.question = Some((id, max));
             return Output::Need { id, max };
         }
@@ -143,6 +145,7 @@ impl Session {
     /// Adds a DATA frame, as long as the windows allow now: the peer may have made them smaller since it was asked
     /// for. What does not fit keeps its stream's place. Answers whether there was a frame.
     fn write_data(&mut self, id: StreamId, piece: Piece, out: &mut Gather) -> bool {
+        let largest = self.largest_data();
         let Some(stream) = self.streams.get_mut(id) else {
             return false;
         };
@@ -150,7 +153,7 @@ impl Session {
             .send_window
             .room()
             .min(self.send_window.room())
-            .min(self.peer.frame as usize);
+            .min(largest);
         let Piece { mut bytes, mut end } = piece;
         if bytes.len() > room {
             let rest = Piece {
@@ -184,6 +187,10 @@ impl Session {
         written
     }
 
+    fn largest_data(&self) -> usize {
+        LARGEST_DATA.min(self.peer.frame as usize)
+    }
+
     /// Our message is complete, and has left.
     fn said_all(&mut self, id: StreamId) {
         let Some(stream) = self.streams.get_mut(id) else {
@@ -193,7 +200,7 @@ impl Session {
         stream.step(Step::SendEnd);
         if stream.state == State::Closed {
             self.finish(id);
-        } else if stream.discarding {
+        } else if stream.is_pointless() {
             self.cut_short(id);
         }
     }

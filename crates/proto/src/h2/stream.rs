@@ -129,6 +129,12 @@ impl Asked {
         }
     }
 
+    /// Whether an answer with this status may announce a length (RFC 9110, section 8.6).
+    pub(super) fn may_announce(self, status: u16) -> bool {
+        let is_tunnel = self == Asked::Tunnel && (200..300).contains(&status);
+        !is_tunnel && status != 204 && status >= 200
+    }
+
     /// How much content the answer has, where that is known (RFC 9110, section 6.4.1).
     pub(super) fn content_of(self, status: u16, announced: Option<u64>) -> Option<u64> {
         match (self, status) {
@@ -216,6 +222,11 @@ impl Stream {
     pub(super) fn is_stuck(&self, open: bool) -> bool {
         let allowed = open && self.send_window.room() > 0;
         self.saying == Saying::Body && !self.deferred && !allowed
+    }
+
+    /// Whether what the peer has still to say is of no use: ours is said, and nobody wants the rest of its body.
+    pub(super) fn is_pointless(&self) -> bool {
+        self.discarding && self.hearing == Hearing::Body && self.state.said_all()
     }
 
     /// Counts content against the announced length (RFC 9113, section 8.1.1). Answers false where it is too much.

@@ -573,3 +573,41 @@ fn credit_for_streams_that_have_ended_is_free() {
         assert_eq!(server.failure(), None, "round {round}");
     }
 }
+
+/// What the caller drops costs nothing from then on, though the peer has said all and the answer takes its time.
+#[test]
+fn a_complete_body_that_is_discarded_holds_nothing() {
+    let limits = Limits {
+        stream_window: 65_535,
+        connection_window: 65_535,
+        ..Limits::default()
+    };
+    let mut upload = Script::default().head(1, POST, false);
+    for piece in [16_384, 16_384, 16_384, 16_383] {
+        upload = upload.data(1, &vec![0; piece], piece == 16_383);
+    }
+    let (mut server, now) = established(limits, &Script::default());
+    server.takes = false;
+    server.feed(now, &upload.0);
+    assert_eq!(server.flush(now), b"");
+    server.session.discard(open_requests(&server)[0]);
+    let sent = frames(&server.flush(now));
+    let whole = Frame::WindowUpdate(65_535);
+    assert_eq!(sent.len(), 1);
+    assert_eq!((sent[0].header.stream, sent[0].frame()), (0, whole));
+    assert_eq!(server.session.open_streams(), 1);
+}
+
+/// However large the frames that a peer takes: streams have their turns, and a turn is what this side holds.
+#[test]
+fn a_peer_that_takes_large_frames_does_not_get_them() {
+    let script = Script::client()
+        .settings(&[(4, 1 << 30), (5, (1 << 24) - 1)])
+        .credit(0, 1 << 30)
+        .head(1, GET, true)
+        .head(3, GET, true);
+    let sent = answer(&[&script], 1 << 20);
+    assert!(sent.iter().all(|(_, len)| *len <= 64 << 10));
+    let turns: Vec<_> = sent.iter().map(|(stream, _)| *stream).take(4).collect();
+    assert_eq!(turns, [1, 3, 1, 3]);
+}

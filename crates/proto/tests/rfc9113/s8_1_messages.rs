@@ -1,15 +1,16 @@
 //! Sections 8.1 to 8.5: what makes a message.
 
 use crate::wire::{
-    GET, POST, Script, a_request, octets, open_requests, post_with, raw_block, request, serve,
-    serve_between, server_after,
+    GET, POST, Script, a_request, frames, octets, open_requests, post_with, raw_block, request,
+    serve, serve_between, server_after,
 };
 use std::time::Instant;
 use thalweg_proto::error::{Code, UsageError, Violation};
 use thalweg_proto::fields::Fields;
 use thalweg_proto::h2::Session;
-use thalweg_proto::h2::frame::Kind;
+use thalweg_proto::h2::frame::{Frame, Kind};
 use thalweg_proto::head::{Request, Response};
+use thalweg_proto::hpack::Decoder;
 use thalweg_proto::limits::Limits;
 use thalweg_proto::session::Streams;
 use thalweg_testkit::caller::{Caller, Told};
@@ -614,4 +615,70 @@ fn a_supplied_body_has_its_announced_length() {
     assert_eq!(server.session.open_streams(), 0);
     let late = server.session.supply(id, Supply::Deferred);
     assert_eq!(late, Err(UsageError::NoSuchStream));
+}
+
+/// RFC 9110, section 8.6: "A server MUST NOT send a Content-Length header field in any response with a status code of
+/// 1xx (Informational) or 204 (No Content)", nor in a 2xx to CONNECT.
+#[test]
+fn no_length_is_announced_where_there_is_no_content() {
+    let connect = [(":method", "CONNECT"), (":authority", "a.org:443")];
+    for (lines, status, announced) in [
+        (GET, 204, false),
+        (GET, 103, false),
+        (GET, 200, true),
+        (GET, 304, true),
+        (&connect, 200, false),
+        (&connect, 400, true),
+    ] {
+        let script = Script::client().head(1, lines, status != 103);
+        let (mut server, now) = server_after(Limits::default(), &script);
+        let head = Response::new(status).with_field(b"content-length", b"0");
+        let id = open_requests(&server)[0];
+        server.session.respond(id, head, status != 103).unwrap();
+        let sent = frames(&server.flush(now));
+        let head = sent
+            .iter()
+            .find(|sent| sent.header.kind == Kind::Headers)
+            .unwrap();
+        let Frame::Headers { block, .. } = head.frame() else {
+            panic!("{head:?}");
+        };
+        let mut found = false;
+        Decoder::new(4096)
+            .decode(block, 1000, |field| {
+                found |= field.name == b"content-length"
+            })
+            .unwrap();
+        assert_eq!(found, announced, "{status}");
+    }
+}
+
+/// A client that wants the head of a response and nothing else gets it, and stops the rest.
+#[test]
+fn a_client_may_discard_a_response_before_it_comes() {
+    for end in [false, true] {
+        let now = Instant::now();
+        let mut client = Caller::new(Session::client(Limits::default(), now));
+        let id = client.session.open(a_request("GET"), true).unwrap();
+        client.flush(now);
+        client.session.discard(id);
+        let status = [(":status", "200")];
+        client.feed(now, &Script::server().head(1, &status, end).0);
+        assert!(matches!(client.told[0], Told::Response(of, _, ended) if of == id && ended == end));
+        assert_eq!(client.told[1..], [Told::Finished(id)]);
+        let resets = frames(&client.flush(now))
+            .into_iter()
+            .filter_map(|sent| match sent.frame() {
+                Frame::RstStream(code) => Some(code),
+                _ => None,
+            });
+        let cut = (!end).then_some(Code::Cancel);
+        assert_eq!(
+            resets.collect::<Vec<_>>(),
+            cut.into_iter().collect::<Vec<_>>()
+        );
+        let rest = Script::default().data(1, b"late", true);
+        client.feed(now, if end { b"" } else { &rest.0 });
+        assert_eq!((client.told.len(), client.failure()), (2, None));
+    }
 }
