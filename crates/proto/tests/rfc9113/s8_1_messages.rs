@@ -65,7 +65,7 @@ fn trailers_without_content_before_them_leave_at_once() {
     while !matches!(server.session.send(now, &mut out), Output::Need { .. }) {}
     server.session.supply(id, supply).unwrap();
     assert_eq!(server.session.send(now, &mut out), Output::Frame);
-    let sent = crate::wire::frames(&out.to_vec());
+    let sent = frames(&out.to_vec());
     let last = sent.last().unwrap();
     assert_eq!(
         (last.header.kind, last.ends_stream()),
@@ -579,7 +579,7 @@ fn a_caller_cannot_send_what_a_peer_must_refuse() {
 }
 
 fn frames_of(caller: &mut Caller<Session>, now: Instant) -> Vec<Kind> {
-    let sent = crate::wire::frames(&caller.flush(now));
+    let sent = frames(&caller.flush(now));
     sent.iter().map(|sent| sent.header.kind).collect()
 }
 
