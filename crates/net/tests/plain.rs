@@ -146,6 +146,25 @@ fn a_client_that_does_not_read_is_reset_after_write_time() {
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
 }
 
+/// The kernel takes nothing new until it has got rid of a good part of what it holds: megabytes, perhaps.
+#[test]
+fn a_client_that_reads_slowly_is_not_taken_for_one_that_does_not_read() {
+    let config = Config {
+        write_time: Duration::from_secs(1),
+        ..Config::default()
+    };
+    let server = Server::start(config, Security::Plain);
+    let mut client = server.connect();
+    client
+        .write_all(b"GET /large/50000000 HTTP/1.1\r\nhost: a\r\n\r\n")
+        .unwrap();
+    for _ in 0..150 {
+        std::thread::sleep(Duration::from_millis(20));
+        client.read_exact(&mut [0; 4096]).unwrap();
+    }
+    assert_eq!(server.ended(), "the client did not read what it was sent");
+}
+
 /// RFC 9112, section 9.6: the last words must not be lost to a reset caused by input that nobody read.
 #[test]
 fn last_words_arrive_although_input_is_left_unread() {

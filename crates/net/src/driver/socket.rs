@@ -1,6 +1,7 @@
 //! A connected socket, TCP or Unix, without blocking: what would block is registered with the runtime, and
 //! answered as [`io::ErrorKind::WouldBlock`].
 
+use rustix::ioctl::{Getter, Opcode, ioctl};
 use rustix::net::{SendAncillaryBuffer, SendFlags, Shutdown};
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -10,6 +11,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+
+const UNACKNOWLEDGED: Opcode = libc::TIOCOUTQ as Opcode;
 
 pub(super) enum Socket {
     Tcp(TcpStream),
@@ -73,6 +76,17 @@ impl Socket {
                 answer => return answer,
             }
         }
+    }
+
+    /// How many octets the kernel holds that the peer has not acknowledged; 0 where it does not say (tcp(7),
+    /// SIOCOUTQ).
+    pub(super) fn queued(&self) -> usize {
+        // SAFETY: the request fills a C int, whatever the socket.
+        let queued = unsafe { ioctl(self, Getter::<UNACKNOWLEDGED, libc::c_int>::new()) };
+        queued
+            .ok()
+            .and_then(|octets| usize::try_from(octets).ok())
+            .unwrap_or_default()
     }
 
     /// Tells the peer that nothing more comes.

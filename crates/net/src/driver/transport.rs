@@ -27,11 +27,18 @@ pub(super) struct Transport {
     socket: Socket,
     tls: Option<Tls>,
     unsent: Option<Box<Unsent>>,
-    /// Since when the socket has taken nothing, while octets wait.
-    stalled: Option<Instant>,
+    /// While octets wait that the socket does not take.
+    stalled: Option<Stall>,
     /// How much the session may gather for one write. It shrinks to what a slow client takes, so that what is
     /// urgent does not queue behind bulk.
     round: usize,
+}
+
+/// When the client was last seen to take something, and how much the kernel held for it then.
+#[derive(Clone, Copy)]
+struct Stall {
+    since: Instant,
+    queued: usize,
 }
 
 struct Tls {
@@ -216,7 +223,7 @@ impl Transport {
                 self.unsent = None;
                 self.stalled = None;
             } else if sent > 0 {
-                self.stalled = Some(now);
+                self.note_stall(now);
             }
         }
         let octets = scratch.outgoing.octets();
@@ -246,13 +253,28 @@ impl Transport {
 
     /// Since when the client has taken nothing.
     pub(super) fn stalled(&self) -> Option<Instant> {
-        self.stalled
+        self.stalled.map(|stall| stall.since)
     }
 
-    /// Whether that is too long.
-    pub(super) fn is_stalled(&self, now: Instant, patience: Duration) -> bool {
+    /// Whether that is too long. The socket takes no more before a good part of what the kernel holds has left:
+    /// of a slow client that reads on, only the kernel knows.
+    pub(super) fn is_stalled(&mut self, now: Instant, patience: Duration) -> bool {
+        let Some(stall) = self.stalled else {
+            return false;
+        };
+        if now.saturating_duration_since(stall.since) < patience {
+            return false;
+        }
+        self.note_stall(now);
         self.stalled
-            .is_some_and(|since| now.saturating_duration_since(since) >= patience)
+            .is_some_and(|later| later.queued >= stall.queued)
+    }
+
+    fn note_stall(&mut self, now: Instant) {
+        self.stalled = Some(Stall {
+            since: now,
+            queued: self.socket.queued(),
+        });
     }
 
     /// Leaves close_notify to be sent, over TLS that has not failed.
@@ -316,7 +338,7 @@ impl Transport {
     /// Notes how a write of `len` octets went.
     fn count(&mut self, now: Instant, len: usize, sent: usize) {
         if sent < len {
-            self.stalled = Some(now);
+            self.note_stall(now);
             self.round = sent.clamp(LEAST_ROUND, WRITE);
         } else if len >= self.round {
             self.round = (self.round * 2).min(WRITE);
