@@ -92,6 +92,24 @@ pub(crate) fn is_path(octets: &[u8]) -> bool {
     !octets.is_empty() && are_all(PATH, octets)
 }
 
+/// Whether a field of this name, in any letter case, may stand in trailers: it frames no message, routes none, and
+/// is not about the connection (RFC 9110, section 6.5.1).
+pub(crate) fn may_trail(name: &[u8]) -> bool {
+    const NEVER: [&[u8]; 10] = [
+        b"connection",
+        b"content-length",
+        b"expect",
+        b"host",
+        b"keep-alive",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    ];
+    !NEVER.iter().any(|never| name.eq_ignore_ascii_case(never))
+}
+
 /// The number that content-length announces (RFC 9110, section 8.6).
 ///
 /// # Errors

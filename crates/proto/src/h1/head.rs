@@ -6,6 +6,7 @@ use crate::error::Violation;
 use crate::fields::Fields;
 use crate::head::{Request, Response, Version};
 use crate::limits::Limits;
+use crate::syntax;
 use std::mem::MaybeUninit;
 
 /// Field lines up to which a head is parsed without a list on the heap.
@@ -103,29 +104,11 @@ pub(super) fn trailers(octets: &[u8], lines: usize) -> Result<Option<Fields>, Vi
     };
     let mut fields = Fields::with_capacity(lines, octets.len());
     for line in parsed {
-        if may_trail(line.name.as_bytes()) {
+        if syntax::may_trail(line.name.as_bytes()) {
             fields.push(line.name.as_bytes(), line.value);
         }
     }
     Ok(Some(fields))
-}
-
-/// Whether a field of this name, in any letter case, may stand in trailers: it frames no message, routes none, and
-/// is not about the connection (RFC 9110, section 6.5.1).
-pub(super) fn may_trail(name: &[u8]) -> bool {
-    const NEVER: [&[u8]; 10] = [
-        b"connection",
-        b"content-length",
-        b"expect",
-        b"host",
-        b"keep-alive",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-    ];
-    !NEVER.iter().any(|never| name.eq_ignore_ascii_case(never))
 }
 
 fn with_target(

@@ -1,6 +1,5 @@
 //! Heads and chunks as octets (RFC 9112, sections 3, 4, 5 and 7.1), and the checks on what a caller wants sent.
 
-use super::head::may_trail;
 use crate::error::{UsageError, Violation};
 use crate::fields::{Field, Fields};
 use crate::head::{Request, Response};
@@ -75,7 +74,7 @@ pub(super) fn check(fields: &Fields) -> Result<Asked, UsageError> {
 /// Checks trailers that a caller wants to send.
 pub(super) fn check_trailers(trailers: &Fields) -> Result<(), UsageError> {
     let fit = |Field { name, value, .. }: Field<'_>| {
-        syntax::is_token(name) && syntax::is_field_value(value) && may_trail(name)
+        syntax::is_token(name) && syntax::is_field_value(value) && syntax::may_trail(name)
     };
     if trailers.iter().all(fit) {
         Ok(())

@@ -213,12 +213,14 @@ impl<'l> HeadReader<'l> {
         }
     }
 
-    /// The trailers, once all lines have come.
-    pub(super) fn trailers(self) -> Result<Fields, Violation> {
-        match self.fault {
-            Some(why) => Err(why),
-            None => Ok(self.fields),
+    /// The trailers, once all lines have come. Those that would frame or route the message are dropped (RFC 9110,
+    /// section 6.5.1).
+    pub(super) fn trailers(mut self) -> Result<Fields, Violation> {
+        if let Some(why) = self.fault {
+            return Err(why);
         }
+        self.fields.retain(|field| syntax::may_trail(field.name));
+        Ok(self.fields)
     }
 }
 
@@ -231,6 +233,16 @@ pub(super) fn check_lines(fields: &Fields) -> Result<(), UsageError> {
             && !is_of_the_connection(field)
     });
     if fit {
+        Ok(())
+    } else {
+        Err(UsageError::BadField)
+    }
+}
+
+/// Whether a caller's lines can be sent as trailers.
+pub(super) fn check_trailers(trailers: &Fields) -> Result<(), UsageError> {
+    check_lines(trailers)?;
+    if trailers.iter().all(|field| syntax::may_trail(field.name)) {
         Ok(())
     } else {
         Err(UsageError::BadField)

@@ -108,7 +108,7 @@ impl Session {
                     return Err(UsageError::LengthMismatch);
                 }
                 if let End::Trailers(trailers) = &end {
-                    message::check_lines(trailers)?;
+                    message::check_trailers(trailers)?;
                 }
                 stream.to_say = left;
                 if more && bytes.is_empty() {

@@ -60,7 +60,8 @@ impl Pace {
         }
         let earned = self.octets as f64 / f64::from(limits.body_rate);
         // A millisecond more, so that the rate is truly missed then.
-        let free = self.held + limits.body_grace + Duration::from_millis(1);
+        let free =
+            (self.held.saturating_add(limits.body_grace)).saturating_add(Duration::from_millis(1));
         let after = free.checked_add(Duration::try_from_secs_f64(earned).ok()?)?;
         self.started.checked_add(after)
     }

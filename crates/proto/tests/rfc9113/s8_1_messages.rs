@@ -49,6 +49,30 @@ fn trailers_end_a_message_both_ways() {
     );
 }
 
+/// RFC 9110, section 6.5.1: what frames or routes a message is no trailer: it is dropped where it comes, and not sent.
+#[test]
+fn trailers_that_would_frame_or_route_the_message_are_dropped() {
+    for name in ["content-length", "host", "expect", "trailer"] {
+        let script = Script::client()
+            .head(1, POST, false)
+            .data(1, b"body", false);
+        let outcome = serve(&script.head(1, &[(name, "1"), ("x-sum", "2")], true));
+        let Some(Told::End(_, Some(trailers))) = outcome.told.last() else {
+            panic!("{name}: {outcome:?}");
+        };
+        let kept: Fields = [(&b"x-sum"[..], &b"2"[..])].into_iter().collect();
+        assert_eq!(*trailers, kept);
+
+        let mut pair = pair();
+        let id = pair.client.session.open(a_request("POST"), false).unwrap();
+        let refused = [(name.as_bytes(), &b"1"[..])].into_iter().collect();
+        pair.client.say_trailers(id, refused);
+        pair.settle();
+        assert_eq!(pair.client.session.open_streams(), 0, "{name}");
+        assert!(matches!(pair.server.told.last(), Some(Told::Reset(..))));
+    }
+}
+
 /// Trailers that come after all content has left go out in the same turn.
 #[test]
 fn trailers_without_content_before_them_leave_at_once() {
