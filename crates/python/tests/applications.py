@@ -492,6 +492,13 @@ def read_by_another(environ: Environ, start_response: StartResponse) -> Iterable
     return [b"answered"]
 
 
+def interned(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """How many names of made-up fields are interned strings."""
+    names = [name for name in environ if name.startswith("HTTP_X_")]
+    start_response("200 OK", TEXT)
+    return [b"%d" % sum(sys.intern("".join(list(name))) is name for name in names)]
+
+
 def keeps_environ(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """Uses the objects of the request before, which must not work any more."""
     kept: list[Any] = globals().setdefault("kept", [])

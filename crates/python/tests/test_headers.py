@@ -1,5 +1,7 @@
 """PEP 3333, headers: requirements 15 to 18."""
 
+from collections.abc import Callable
+
 import applications
 import httpx
 import pytest
@@ -60,6 +62,14 @@ def test_17_more_names_than_are_kept_are_joined_as_well(http: httpx.Client) -> N
         fields = [(name, value) for value in ("1", "2") for name in names]
         environ = http.get("/environment", headers=httpx.Headers(fields)).json()
         assert [environ[f"HTTP_X_{batch}_{number}"] for number in range(40)] == ["1, 2"] * 40
+
+
+def test_names_that_clients_make_up_are_interned_within_bounds(serve: Callable[..., Server]) -> None:
+    with serve("--threads", "1").client() as client:
+        names = [[f"x-{batch}-{number}" for number in range(80)] for batch in range(5)]
+        interned = [int(client.get("/interned", headers=dict.fromkeys(batch, "")).text) for batch in names]
+    assert interned[0] == 80
+    assert sum(interned) <= 256
 
 
 def test_18_names_with_underscores_cannot_pass_for_others(http: httpx.Client) -> None:

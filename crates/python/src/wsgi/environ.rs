@@ -320,8 +320,9 @@ impl Names {
             }
             return Ok(());
         }
-        let key = key(py, name);
-        if self.known.len() < Self::KEPT && name.len() <= Self::KEPT_NAME {
+        let kept = self.known.len() < Self::KEPT && name.len() <= Self::KEPT_NAME;
+        let key = key(py, name, kept);
+        if kept {
             let name_of_it = Name {
                 key: key.clone().unbind(),
                 last: None,
@@ -351,7 +352,9 @@ fn put_all(
     environ.set_item(key, native(environ.py(), &values.join(separator)))
 }
 
-fn key<'py>(py: Python<'py>, name: &[u8]) -> Bound<'py, PyString> {
+/// The key of a field. Only one that is `kept` is interned: some interpreters never release what was, and clients
+/// choose the names.
+fn key<'py>(py: Python<'py>, name: &[u8], kept: bool) -> Bound<'py, PyString> {
     match name {
         b"content-type" => intern!(py, "CONTENT_TYPE").clone(),
         b"content-length" => intern!(py, "CONTENT_LENGTH").clone(),
@@ -361,7 +364,11 @@ fn key<'py>(py: Python<'py>, name: &[u8]) -> Bound<'py, PyString> {
                 b'-' => b'_',
                 other => other.to_ascii_uppercase(),
             }));
-            PyString::intern(py, std::str::from_utf8(&key).unwrap_or_default())
+            let key = std::str::from_utf8(&key).unwrap_or_default();
+            match kept {
+                true => PyString::intern(py, key),
+                false => PyString::new(py, key),
+            }
         }
     }
 }
