@@ -162,6 +162,8 @@ impl Session {
             };
             stream.held = Some(Box::new(rest));
             stream.saying = Saying::Body;
+        } else if !matches!(end, End::More) {
+            stream.saying = Saying::Whole;
         }
         let written = !bytes.is_empty() || matches!(end, End::Last);
         if written {

@@ -381,6 +381,33 @@ fn a_piece_that_was_asked_for_before_the_window_shrank_waits() {
     let _: &Caller<Session> = &server;
 }
 
+/// Nothing is asked for after trailers that had to wait, though the caller resumes before they leave.
+#[test]
+fn a_message_that_was_held_up_before_its_trailers_ends_with_them() {
+    use thalweg_proto::session::{End, Gather, Output, Session as _, Supply};
+    let (mut server, now) = server_after(Limits::default(), &Script::client().head(1, POST, false));
+    server.flush(now);
+    let id = open_requests(&server)[0];
+    let answer = server.session.respond(id, Response::new(200), false);
+    answer.unwrap();
+    let mut out = Gather::new(1 << 20);
+    while !matches!(server.session.send(now, &mut out), Output::Need { .. }) {}
+    let trailers = [(&b"x-sum"[..], &b"1"[..])].into_iter().collect();
+    let supply = Supply::Chunk(octets(16_384), End::Trailers(trailers));
+    server.session.supply(id, supply).unwrap();
+    server.feed(now, &Script::default().settings(&[(4, 100)]).0);
+    server.flush(now);
+    server.feed(now, &Script::default().credit(1, 1 << 20).0);
+    out.clear();
+    assert_eq!(server.session.send(now, &mut out), Output::Frame);
+    assert_eq!(frames(&out.to_vec())[0].payload.len(), 16_284);
+    server.session.resume(id);
+    out.clear();
+    assert_eq!(server.session.send(now, &mut out), Output::Frame);
+    assert!(frames(&out.to_vec())[0].ends_stream());
+    assert_eq!(server.session.send(now, &mut out), Output::Idle);
+}
+
 /// The connection's window as its peer counts it.
 struct Ledger {
     server: Caller<Session>,

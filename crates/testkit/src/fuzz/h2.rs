@@ -243,7 +243,7 @@ impl Play {
                 self.send(script);
             }
             20 | 21 => self.speak(script),
-            22 => self.command(script, |session, id| session.discard(id)),
+            22 => self.discard(script),
             23 => {
                 let code = Code::from_number(script.octet().unwrap_or_default().into());
                 if let Some(number) = self.pick(script) {
@@ -473,6 +473,17 @@ impl Play {
             heard.untaken -= taken;
             self.session.taken(heard.id, taken);
         }
+    }
+
+    /// The caller drops what it holds of a body, and wants no more of it.
+    fn discard(&mut self, script: &mut Script<'_>) {
+        if let Some(number) = self.pick(script)
+            && let Some(heard) = self.streams.get_mut(&number)
+        {
+            heard.untaken = 0;
+            self.session.discard(heard.id);
+        }
+        self.poll();
     }
 
     /// One step of output. Answers whether there may be more.
