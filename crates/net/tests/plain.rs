@@ -130,6 +130,29 @@ fn a_client_that_vanishes_is_noticed() {
     assert!(why.starts_with("the client went away"), "{why}");
 }
 
+/// While a response is due, the octets of the next request stay where they are, and what follows them unread.
+#[test]
+fn a_reset_is_noticed_although_nothing_is_read() {
+    let server = Server::plain();
+    let pipelined = b"GET /never HTTP/1.1\r\nhost: a\r\n\r\n".repeat(2);
+    let upload = b"POST /deaf HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000000\r\n\r\n".to_vec();
+    for octets in [pipelined, upload] {
+        let mut client = server.connect();
+        client
+            .set_write_timeout(Some(Duration::from_millis(200)))
+            .unwrap();
+        client.write_all(&octets).unwrap();
+        server.accepted();
+        if octets.starts_with(b"POST") {
+            while client.write(&[b'x'; 65536]).is_ok() {}
+        }
+        rustix::net::sockopt::set_socket_linger(&client, Some(Duration::ZERO)).unwrap();
+        drop(client);
+        let why = server.ended();
+        assert!(why.starts_with("the client went away"), "{why}");
+    }
+}
+
 #[test]
 fn a_client_that_does_not_read_is_reset_after_write_time() {
     let config = Config {

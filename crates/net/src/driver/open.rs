@@ -13,12 +13,15 @@ use super::transport::{Broken, Received, Transport};
 use crate::service::{Connection, Ended};
 use crate::worker::{Phase, Scratch};
 use std::task::Context;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use thalweg_proto::error::{Code, ConnectionError};
 use thalweg_proto::session::{Finish, Session, Shutdown, fill};
 
 /// Rounds in one step, before others have their turn.
 const ROUNDS: usize = 8;
+
+/// How often a socket is looked at that is not read from.
+const LOOKOUT: Duration = Duration::from_secs(1);
 
 pub(super) struct Open<C: Connection> {
     session: Box<dyn Session>,
@@ -32,6 +35,8 @@ pub(super) struct Open<C: Connection> {
     /// Whether close_notify was said, and our direction ended, while the peer's goes on.
     said_goodbye: bool,
     finished: bool,
+    /// When the socket is looked at, while it is not read from.
+    lookout: Option<Instant>,
     error: Option<ConnectionError>,
 }
 
@@ -68,6 +73,7 @@ impl<C: Connection> Open<C> {
             ended: false,
             said_goodbye: false,
             finished: false,
+            lookout: None,
             error: None,
         }
     }
@@ -77,7 +83,10 @@ impl<C: Connection> Open<C> {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.session.deadline()
+        [self.session.deadline(), self.lookout]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The end: nothing is called after this.
@@ -130,6 +139,7 @@ impl<C: Connection> Open<C> {
             if fed || read || written == Written::More || self.tell_of_drain(now, phase) {
                 continue;
             }
+            self.look_out(now, transport, scratch)?;
             return Ok(Pumped::Wait);
         }
         // A peer that never pauses is told as well.
@@ -262,6 +272,24 @@ impl<C: Connection> Open<C> {
                 Ok(true)
             }
         }
+    }
+
+    /// Looks from time to time whether the peer is still there, where nothing is read that would tell: the next
+    /// request waits for its turn, or a body for somebody who takes it. Nobody need work for a peer that has gone.
+    fn look_out(
+        &mut self,
+        now: Instant,
+        transport: &Transport,
+        scratch: &Scratch,
+    ) -> Result<(), Broken> {
+        let reads = self.session.wants().read && scratch.plain.is_empty();
+        if reads || self.ended || self.finished || self.session.open_streams() == 0 {
+            self.lookout = None;
+        } else if *self.lookout.get_or_insert(now + LOOKOUT) <= now {
+            transport.look_out()?;
+            self.lookout = Some(now + LOOKOUT);
+        }
+        Ok(())
     }
 
     /// Ends our direction when the session asks for it: the peer's goes on.

@@ -1,6 +1,7 @@
 //! A connected socket, TCP or Unix, without blocking: what would block is registered with the runtime, and
 //! answered as [`io::ErrorKind::WouldBlock`].
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::ioctl::{Getter, Opcode, ioctl};
 use rustix::net::{SendAncillaryBuffer, SendFlags, Shutdown};
 use std::io::{self, IoSlice};
@@ -87,6 +88,14 @@ impl Socket {
             .ok()
             .and_then(|octets| usize::try_from(octets).ok())
             .unwrap_or_default()
+    }
+
+    /// Whether the peer has given up both directions, while ours is open.
+    pub(super) fn is_reset(&self) -> io::Result<bool> {
+        let mut socket = [PollFd::new(self, PollFlags::empty())];
+        poll(&mut socket, Some(&Timespec::default()))?;
+        let [socket] = socket;
+        Ok(socket.revents().intersects(PollFlags::HUP | PollFlags::ERR))
     }
 
     /// Tells the peer that nothing more comes.

@@ -298,6 +298,17 @@ impl Transport {
         self.socket.finish()
     }
 
+    /// Looks whether the peer is still there, without reading.
+    ///
+    /// # Errors
+    /// When it has reset the connection.
+    pub(super) fn look_out(&self) -> io::Result<()> {
+        match self.socket.is_reset()? {
+            true => Err(io::ErrorKind::ConnectionReset.into()),
+            false => Ok(()),
+        }
+    }
+
     /// Makes the end of this connection a reset.
     pub(super) fn reset(&self) {
         if let Err(error) = self.socket.reset_on_close() {
