@@ -7,6 +7,7 @@ import socket
 import ssl
 import struct
 import time
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -64,6 +65,24 @@ def test_plain_http_on_the_tls_port_gets_a_400_that_says_so(site: Program) -> No
     received = exchange(site, b"GET / HTTP/1.1\r\n" + HOST_LINE + b"\r\n", tls=True)
     assert status_of(received) == 400
     assert b"https" in received.lower() or b"tls" in received.lower()
+
+
+@pytest.mark.parametrize(
+    ("sent", "tls"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", False),
+        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n" + HOST_LINE + b"\r\n", False),
+        (b"GET / HTTP/1.1\r\n" + HOST_LINE + b"\r\n", True),
+    ],
+    ids=["no host", "long target", "plain HTTP on the TLS port"],
+)
+def test_a_refusal_has_a_date(site: Program, sent: bytes, *, tls: bool) -> None:
+    """RFC 9110, section 6.6.1: an origin server with a clock dates its 4xx responses."""
+    head = exchange(site, sent, tls=tls).split(b"\r\n\r\n")[0].decode()
+    dates = [line for line in head.split("\r\n") if line.lower().startswith("date:")]
+    assert len(dates) == 1, head
+    told = parsedate_to_datetime(dates[0].partition(":")[2].strip())
+    assert abs(told.timestamp() - time.time()) < 60
 
 
 def test_octets_that_are_no_tls_end_the_connection(site: Program) -> None:

@@ -6,25 +6,18 @@ use crate::service::{Peer, Protocol};
 use crate::worker::Scratch;
 use std::sync::Arc;
 use std::task::Context;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use thalweg_proto::h1::{self, Scheme};
 use thalweg_proto::h2;
 use thalweg_proto::limits::Limits;
-use thalweg_proto::session::Session;
-
-/// What an HTTP/2 client says first (RFC 9113, section 3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+use thalweg_proto::session::{Epoch, Session};
 
 /// What is left of a client's patience when we drain.
 const HURRY: Duration = Duration::from_millis(500);
 
-/// The answer to HTTP where TLS is spoken.
-const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
-    content-type: text/plain; charset=utf-8\r\n\
-    content-length: 77\r\n\
-    connection: close\r\n\
-    \r\n\
-    This port speaks TLS: use https:// here (a plain HTTP request was received).\n";
+/// What HTTP is told where TLS is spoken.
+const SPEAK_TLS: &str =
+    "This port speaks TLS: use https:// here (a plain HTTP request was received).\n";
 
 /// A connection whose protocol is not known yet.
 pub(super) struct Opening {
@@ -92,7 +85,7 @@ impl Opening {
             }
             Broken::PlainHttp => {
                 tracing::debug!(client = %self.address, "a plain HTTP request came to a TLS port");
-                transport.speak_plainly(SPEAK_TLS);
+                transport.speak_plainly(speak_tls().as_bytes());
                 Opened::Refused
             }
         }
@@ -117,11 +110,23 @@ impl Opening {
     }
 }
 
+/// The whole answer to HTTP where TLS is spoken.
+fn speak_tls() -> String {
+    let now = Instant::now();
+    let date = Epoch::new(now, SystemTime::now()).date(now);
+    let date = date.map_or(String::new(), |date| format!("date: {date}\r\n"));
+    format!(
+        "HTTP/1.1 400 Bad Request\r\n{date}content-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\n\
+         connection: close\r\n\r\n{SPEAK_TLS}",
+        SPEAK_TLS.len()
+    )
+}
+
 /// Tells HTTP/2 by its preface. None: more octets are needed to tell.
 fn sniff(octets: &[u8]) -> Option<Protocol> {
-    if octets.starts_with(PREFACE) {
+    if octets.starts_with(h2::PREFACE) {
         Some(Protocol::Http2)
-    } else if PREFACE.starts_with(octets) {
+    } else if h2::PREFACE.starts_with(octets) {
         None
     } else {
         Some(Protocol::Http1)
@@ -131,9 +136,14 @@ fn sniff(octets: &[u8]) -> Option<Protocol> {
 /// The session of a connection's protocol.
 pub(super) fn session(peer: &Peer, limits: &Arc<Limits>, now: Instant) -> Box<dyn Session> {
     let limits = Arc::clone(limits);
+    let epoch = Epoch::new(now, SystemTime::now());
     match (peer.protocol, &peer.tls) {
-        (Protocol::Http2, _) => Box::new(h2::Session::server(limits, now)),
-        (Protocol::Http1, Some(_)) => Box::new(h1::Session::server(limits, Scheme::Https, now)),
-        (Protocol::Http1, None) => Box::new(h1::Session::server(limits, Scheme::Http, now)),
+        (Protocol::Http2, _) => Box::new(h2::Session::server(limits, now).dated(epoch)),
+        (Protocol::Http1, Some(_)) => {
+            Box::new(h1::Session::server(limits, Scheme::Https, now).dated(epoch))
+        }
+        (Protocol::Http1, None) => {
+            Box::new(h1::Session::server(limits, Scheme::Http, now).dated(epoch))
+        }
     }
 }

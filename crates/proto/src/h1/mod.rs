@@ -69,7 +69,7 @@ use crate::error::{Code, ConnectionError, UsageError, Violation};
 use crate::head::{Request, Response};
 use crate::limits::Limits;
 use crate::session::{
-    self, Eof, Event, Finish, Gather, Output, Priority, Received, Role, Shutdown, StreamId,
+    self, Eof, Epoch, Event, Finish, Gather, Output, Priority, Received, Role, Shutdown, StreamId,
     Streams, Supply, Wants,
 };
 use exchange::{Exchange, News, Sending, Turn};
@@ -104,6 +104,7 @@ pub struct Session {
     limits: Arc<Limits>,
     /// The latest time that anybody told.
     clock: Instant,
+    epoch: Option<Epoch>,
     input: Input,
     /// The part of a head or of trailers that has come.
     partial: Vec<u8>,
@@ -133,6 +134,13 @@ impl Session {
         Self::new(Role::Server, scheme, limits, now)
     }
 
+    /// The same session, with a Date in the answers that it gives by itself.
+    #[must_use]
+    pub fn dated(mut self, epoch: Epoch) -> Self {
+        self.epoch = Some(epoch);
+        self
+    }
+
     /// A client on a connection that was opened now. It opens one exchange after the other: its
     /// [`capacity`](Streams::capacity) is 1 or 0.
     pub fn client(limits: Arc<Limits>, now: Instant) -> Self {
@@ -145,6 +153,7 @@ impl Session {
             scheme,
             limits,
             clock: now,
+            epoch: None,
             input: Input::ready(role),
             partial: Vec::new(),
             since: now,
@@ -374,6 +383,6 @@ mod tests {
             (session.partial.capacity(), session.ahead.capacity()),
             (0, 0)
         );
-        assert!(size_of::<Session>() <= 512);
+        assert!(size_of::<Session>() <= 544);
     }
 }

@@ -95,10 +95,11 @@ impl Session {
     /// What can still be said when the connection ends early: an answer that is ready and complete, or why there is
     /// none.
     pub(super) fn last_words(&mut self, why: Option<Violation>) {
+        let date = self.epoch.and_then(|epoch| epoch.date(self.clock));
         let Some(exchange) = &mut self.exchange else {
             // Without an exchange only a head can have gone wrong; what is left of a body was answered before.
             if let (Input::Head(_), Some(why)) = (&self.input, why) {
-                write::refusal(&mut self.ahead, why, false);
+                write::refusal(&mut self.ahead, why, date, false);
             }
             return;
         };
@@ -106,7 +107,7 @@ impl Session {
             let (response, announce) = (&head.response, head.announce);
             write::response(&mut self.ahead, response, announce, Connection::Close);
         } else if let (false, Some(why)) = (exchange.has_begun(), why) {
-            write::refusal(&mut self.ahead, why, exchange.to_head);
+            write::refusal(&mut self.ahead, why, date, exchange.to_head);
         }
     }
 

@@ -132,8 +132,11 @@ pub(super) fn request(
 }
 
 /// Writes a whole response of the session's own, after which the connection closes.
-pub(super) fn refusal(out: &mut Vec<u8>, why: Violation, bodiless: bool) {
+pub(super) fn refusal(out: &mut Vec<u8>, why: Violation, date: Option<String>, bodiless: bool) {
     status_line(out, why.status(), None);
+    if let Some(date) = date {
+        line(out, b"date", date.as_bytes());
+    }
     line(out, b"content-type", b"text/plain");
     out.extend_from_slice(b"content-length: ");
     decimal(out, why.text().len() as u64 + 1);

@@ -45,8 +45,8 @@ use crate::head::{Request, Response};
 use crate::hpack;
 use crate::limits::Limits;
 use crate::session::{
-    Eof, Event, Gather, Output, Priority, Received, Role, Shutdown, StreamId, Streams, Supply,
-    Wants,
+    Eof, Epoch, Event, Gather, Output, Priority, Received, Role, Shutdown, StreamId, Streams,
+    Supply, Wants,
 };
 use control::{Control, Head, Waiting};
 use drain::Drain;
@@ -133,12 +133,20 @@ pub struct Session {
     glitches: Bucket,
     drain: Drain,
     timers: Timers,
+    epoch: Option<Epoch>,
 }
 
 impl Session {
     /// The end that accepted a connection, which began now.
     pub fn server(limits: impl Into<Arc<Limits>>, now: Instant) -> Self {
         Self::new(Role::Server, limits.into(), now)
+    }
+
+    /// The same session, with a Date in the answers that it gives by itself.
+    #[must_use]
+    pub fn dated(mut self, epoch: Epoch) -> Self {
+        self.epoch = Some(epoch);
+        self
     }
 
     /// The end that opened a connection, which began now.
@@ -181,6 +189,7 @@ impl Session {
             glitches: Bucket::new(now),
             drain: Drain::new(),
             timers: Timers::new(now),
+            epoch: None,
             limits,
         }
     }

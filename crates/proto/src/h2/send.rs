@@ -11,6 +11,7 @@ use super::stream::{Piece, Saying, State, Step};
 use super::{PREFACE, Session, settings, store};
 use crate::error::{Code, UsageError};
 use crate::fields::Field;
+use crate::head::Response;
 use crate::session::{End, Gather, Output, Role, StreamId, Supply};
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -260,7 +261,11 @@ impl Session {
             }
             Control::Head { id, head, end } => return self.write_head(id, &head, end, out),
             Control::Refusal { number, status } => {
-                let head = Head::Response(crate::head::Response::new(status));
+                let mut head = Response::new(status);
+                if let Some(date) = self.epoch.and_then(|epoch| epoch.date(self.timers.now)) {
+                    head.fields.push(b"date", date.as_bytes());
+                }
+                let head = Head::Response(head);
                 self.write_block(number, &head, true, out);
                 return true;
             }

@@ -20,9 +20,11 @@
 //!  at any time: Reset (by the peer, or for its violation) or reset (by the caller), after which the id is dead
 //! ```
 
+mod epoch;
 mod gather;
 mod pace;
 
+pub use epoch::Epoch;
 pub use gather::{Gather, Segment};
 pub use pace::Pace;
 

@@ -1,10 +1,14 @@
 //! RFC 9112, section 2: messages.
 
 use crate::parties::{assert_refusal, assert_refused, receive, serve, serve_with};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 use thalweg_proto::error::Violation;
+use thalweg_proto::h1::{Scheme, Session};
 use thalweg_proto::head::Version;
 use thalweg_proto::limits::Limits;
-use thalweg_proto::session::Finish;
+use thalweg_proto::session::{Epoch, Finish};
+use thalweg_testkit::caller::Caller;
 
 //= rfc9112#section-2.1
 #[test]
@@ -187,4 +191,19 @@ fn a_client_refuses_what_a_server_would() {
         assert_eq!(outcome.failure(), Some(why), "{}", input.escape_ascii());
         assert_eq!(outcome.end, Finish::Now);
     }
+}
+
+//= rfc9110#section-6.6.1
+/// "An origin server with a clock MUST generate a Date header field in all 2xx (Successful), 3xx (Redirection), and
+/// 4xx (Client Error) responses".
+#[test]
+fn a_session_that_knows_the_date_tells_it_in_its_own_answers() {
+    let now = Instant::now();
+    let showed = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+    let session = Session::server(Arc::new(Limits::default()), Scheme::Http, now);
+    let mut caller = Caller::new(session.dated(Epoch::new(now, showed)));
+    caller.feed(now + Duration::from_secs(1), b"GET / HTTP/1.1\r\n\r\n");
+    let written = String::from_utf8(caller.flush(now)).unwrap();
+    let date = "\r\ndate: Sun, 06 Nov 1994 08:49:38 GMT\r\n";
+    assert!(written.contains(date), "{written}");
 }

@@ -4,13 +4,13 @@ use crate::wire::{
     GET, POST, Script, block, established, frames, open_requests, post_with, request, serve,
     serve_within, server_after,
 };
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 use thalweg_proto::error::{Code, Violation};
 use thalweg_proto::h2::Session;
 use thalweg_proto::h2::frame::{Frame, Kind};
 use thalweg_proto::hpack::Decoder;
 use thalweg_proto::limits::{Limits, Rate};
-use thalweg_proto::session::{Eof, Finish, Session as _, Streams};
+use thalweg_proto::session::{Eof, Epoch, Finish, Session as _, Streams};
 use thalweg_testkit::caller::{Caller, Told};
 
 fn few(burst: u32) -> Rate {
@@ -465,4 +465,34 @@ fn a_body_that_waits_for_its_application_is_not_given_up() {
         server.expire(now);
     }
     assert_eq!(server.session.open_streams(), 1);
+}
+
+/// RFC 9110, section 6.6.1: "An origin server with a clock MUST generate a Date header field in all ... 4xx (Client
+/// Error) responses".
+#[test]
+fn a_session_that_knows_the_date_tells_it_in_its_own_answers() {
+    let now = Instant::now();
+    let epoch = Epoch::new(
+        now,
+        SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777),
+    );
+    let mut caller = Caller::new(Session::server(Limits::default(), now).dated(epoch));
+    let path = format!("/{}", "x".repeat(9000));
+    let target = [GET[0], GET[1], (":path", &*path), GET[3]];
+    caller.feed(now, &Script::client().head(1, &target, true).0);
+    let written = frames(&caller.flush(now));
+    let block = written.iter().find_map(|sent| match sent.frame() {
+        Frame::Headers { block, .. } => Some(block.to_vec()),
+        _ => None,
+    });
+    let mut date = None;
+    let find = |field: thalweg_proto::fields::Field<'_>| {
+        date = date
+            .take()
+            .or((field.name == b"date").then(|| field.value.to_vec()));
+    };
+    Decoder::new(4096)
+        .decode(&block.unwrap(), 1000, find)
+        .unwrap();
+    assert_eq!(date.as_deref(), Some(&b"Sun, 06 Nov 1994 08:49:37 GMT"[..]));
 }
