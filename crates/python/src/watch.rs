@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 use thalweg_gateway::application::Queue;
 use thalweg_net::Running;
 
+/// What application threads have to learn that their clients were given up, and to clean up after them.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
+
 /// Why the wait is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Over {
@@ -80,11 +83,11 @@ impl Watch<'_> {
                         return Ok(Over::Broken);
                     }
                     self.queue.close();
-                    let end = match phase {
-                        Phase::Draining(end) => end,
-                        _ => Instant::now() + self.grace,
-                    };
-                    phase = Phase::Closing(end);
+                    let last = Instant::now() + LAST_MOMENT;
+                    phase = Phase::Closing(match phase {
+                        Phase::Draining(end) => end.max(last),
+                        _ => last,
+                    });
                 }
                 Phase::Closing(_) if ready.threads => return Ok(Over::Drained),
                 Phase::Closing(end) if end <= Instant::now() => {

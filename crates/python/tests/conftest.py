@@ -56,6 +56,10 @@ class Server:
         """Wait until an application has noted this, and return all that it noted."""
         return eventually(lambda: seen if what in (seen := self.seen(key)) else None)
 
+    def wait_for_log(self, what: str) -> None:
+        """Wait until this is in the log: a client hears of a failure before that does."""
+        eventually(lambda: [] if what in self.log else None)
+
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 

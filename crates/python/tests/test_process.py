@@ -228,6 +228,29 @@ def test_the_second_signal_leaves_at_once(serve: Serve) -> None:
         server.process.wait(5)
 
 
+def test_a_request_that_is_given_up_can_clean_up_after_itself(serve: Serve) -> None:
+    server = serve(
+        "--graceful-timeout",
+        "1",
+        source="""
+import sys
+def application(environ, start_response):
+    print("begun", file=sys.stderr, flush=True)
+    try:
+        environ["wsgi.input"].read()
+    finally:
+        print("cleaned up", file=sys.stderr, flush=True)
+""",
+    )
+    with server.connect() as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na")
+        server.wait_for_log("begun")
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+    assert "cleaned up" in server.log
+    assert "still busy" not in server.log
+
+
 HOLDS_THE_INTERPRETER = """
 import ctypes, sys
 def application(environ, start_response):
@@ -243,7 +266,7 @@ def test_a_thread_that_holds_the_interpreter_keeps_nobody_from_leaving(
     server = serve("--graceful-timeout", "1", source=HOLDS_THE_INTERPRETER)
     with server.connect() as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        eventually(lambda: [] if "held" in server.log else None)
+        server.wait_for_log("held")
         for _ in range(signals):
             server.signal(signal.SIGTERM)
             time.sleep(0.1)
@@ -289,7 +312,7 @@ def application(environ, start_response):
 def test_sys_exit_in_a_request_ends_the_request_only(http: httpx.Client, server: Server) -> None:
     assert http.get("/exits").status_code == 500
     assert http.get("/hello").content == b"hello\n"
-    assert "SystemExit" in server.log
+    server.wait_for_log("SystemExit")
 
 
 def test_atexit_functions_run_and_output_is_flushed(serve: Serve) -> None:
