@@ -278,6 +278,11 @@ impl Play {
                 let id = StreamId::new(script.number().into(), script.octet().unwrap_or(0).into());
                 self.session.resume(id);
                 self.session.taken(id, usize::MAX);
+                // A guess may be right: then everything was taken.
+                let known = self.streams.get_mut(&id.number());
+                if let Some(heard) = known.filter(|heard| heard.id.slot() == id.slot()) {
+                    heard.untaken = 0;
+                }
                 self.poll();
             }
         }
