@@ -56,6 +56,8 @@ pub enum Ended {
     Tls(rustls::Error),
     /// The client did not take any of our octets for [`Config::write_time`](crate::Config::write_time).
     Stalled,
+    /// The service panicked in an earlier call: a fault of this program. It may be in any state.
+    Panicked,
     /// The server stopped, or its grace for draining was over.
     Stopped,
 }
@@ -68,6 +70,7 @@ impl fmt::Display for Ended {
             Ended::Vanished(error) => write!(f, "the client went away: {error}"),
             Ended::Tls(error) => write!(f, "TLS failed: {error}"),
             Ended::Stalled => f.write_str("the client did not read what it was sent"),
+            Ended::Panicked => f.write_str("the service panicked"),
             Ended::Stopped => f.write_str("the server stopped"),
         }
     }

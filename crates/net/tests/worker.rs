@@ -114,7 +114,7 @@ fn a_worker_that_is_never_idle_looks_at_its_mail() {
 }
 
 #[test]
-fn a_service_that_panics_loses_one_connection_and_no_other() {
+fn a_service_that_panics_is_told_of_the_end_and_loses_no_other_connection() {
     let server = Server::plain();
     let mut good = server.connect();
     good.write_all(b"GET /hello HTTP/1.1\r\nhost: a\r\n\r\n")
@@ -125,6 +125,7 @@ fn a_service_that_panics_loses_one_connection_and_no_other() {
     bad.write_all(b"GET /unknown HTTP/1.1\r\nhost: a\r\n\r\n")
         .unwrap();
     assert_eq!(bad.read(&mut [0]).unwrap_or_default(), 0);
+    assert_eq!(server.ended(), "the service panicked");
     good.write_all(b"GET /hello HTTP/1.1\r\nhost: a\r\n\r\n")
         .unwrap();
     read_until(&mut good, "hello");

@@ -24,6 +24,7 @@ use opening::{Opened, Opening};
 use socket::Socket;
 use std::future::Future;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -297,10 +298,18 @@ impl<S: Service> Drop for Driver<S> {
             .borrow_mut()
             .disarm(self.key, &mut self.armed);
         self.shared.take_bell(self.key);
-        if let Stage::Open(open) = &mut self.stage
-            && !std::thread::panicking()
-        {
+        let Stage::Open(open) = &mut self.stage else {
+            return;
+        };
+        if !std::thread::panicking() {
             open.end(Ended::Stopped);
+            return;
+        }
+        // Others may wait for what this connection has begun. Whatever its service is in: a second panic must not
+        // leave this drop, or the process would end.
+        let told = catch_unwind(AssertUnwindSafe(|| open.end(Ended::Panicked)));
+        if told.is_err() {
+            tracing::error!("a service that panicked could not be told of the end");
         }
     }
 }
