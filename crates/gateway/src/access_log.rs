@@ -10,7 +10,6 @@
 //! Octets of the peer other than visible ASCII and space, and `"` and `\`, are written as `\xHH`, so that nobody
 //! can forge a line. A worker collects the lines of a turn and writes them at once, before it sleeps.
 
-use crate::decimal::Decimal;
 use crate::request_id::RequestId;
 use std::fs::File;
 use std::io::{self, Write};
@@ -190,7 +189,7 @@ fn escape(octets: &[u8], line: &mut Vec<u8>) {
 }
 
 fn number(number: u64, line: &mut Vec<u8>) {
-    line.extend_from_slice(Decimal::new(number).digits());
+    line.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 #[cfg(test)]

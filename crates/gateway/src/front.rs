@@ -13,7 +13,6 @@
 use crate::access_log::{CLIENT_GONE, Entry};
 use crate::conduit::{Attend, Conduit, ConnectionKey, Due, Origin};
 use crate::connections::Outbox;
-use crate::decimal::Decimal;
 use crate::error_page::error_page;
 use crate::exchange::Exchange;
 use crate::gateway::Desk;
@@ -180,8 +179,9 @@ impl Front {
             if let Some(length) = due.whole
                 && may_tell_length(request, &head, length)
             {
-                let length = Decimal::new(length as u64);
-                head.fields.push(b"content-length", length.digits());
+                let mut digits = itoa::Buffer::new();
+                let length = digits.format(length).as_bytes();
+                head.fields.push(b"content-length", length);
             }
             // With these two statuses HTTP/1.1 names protocols (RFC 9110, section 7.8); HTTP/2 never does.
             let upgrade = request.version == Version::Http11 && matches!(head.status, 101 | 426);

@@ -20,7 +20,6 @@ pub mod application;
 mod conduit;
 mod connections;
 mod date;
-mod decimal;
 mod error_page;
 mod exchange;
 mod front;
