@@ -144,7 +144,7 @@ def test_a_thread_that_reads_on_learns_the_end_and_leaves_nothing_to_the_next_re
             b"POST /read_by_another?left HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r\nsecret"
         )
         assert connection.recv(1000)
-        server.wait_for("left", "ConnectionResetError")
+        server.wait_for("left", "ClientGone")
         with server.client() as client:
             assert client.post("/echo", content=b"other").content == b"other"
 
