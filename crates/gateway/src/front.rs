@@ -319,6 +319,7 @@ impl Connection for Front {
 
     fn ended(&mut self, why: Ended) {
         self.desk.connections.borrow_mut().remove(self.key);
+        tracing::debug!(client = %self.origin.peer.address, "the connection is over: {why}");
         let error = match why {
             Ended::Violation(error) => Some(error),
             _ => None,
