@@ -105,11 +105,7 @@ impl Decoder {
 
     /// The entries of the dynamic table, newest first: the first one has index 62 (RFC 7541, section 2.3.3).
     pub fn table(&self) -> impl ExactSizeIterator<Item = Field<'_>> {
-        self.table.entries().map(|(name, value)| Field {
-            name,
-            value,
-            never_index: false,
-        })
+        self.table.entries()
     }
 
     /// What the entries count: names, values and 32 octets an entry (RFC 7541, section 4.1).

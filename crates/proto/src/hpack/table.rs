@@ -12,7 +12,7 @@
 //! line is read into the arena's tail first and then either entered, without another copy, or taken back. The
 //! arena grows as it is used; what was evicted is squeezed out when the arena is full.
 
-use crate::fields::LINE_OVERHEAD;
+use crate::fields::{Field, LINE_OVERHEAD};
 use std::collections::VecDeque;
 
 /// The index of the newest dynamic entry (RFC 7541, section 2.3.3).
@@ -79,8 +79,15 @@ impl Dynamic {
     }
 
     /// The entries, newest first.
-    pub(super) fn entries(&self) -> impl ExactSizeIterator<Item = Line<'_>> {
-        (0..self.len()).map(|age| self.entry(age).unwrap_or_default())
+    pub(super) fn entries(&self) -> impl ExactSizeIterator<Item = Field<'_>> {
+        (0..self.len()).map(|age| {
+            let (name, value) = self.entry(age).unwrap_or_default();
+            Field {
+                name,
+                value,
+                never_index: false,
+            }
+        })
     }
 
     /// Changes the limit and evicts what it no longer allows (RFC 7541, section 4.3).
@@ -323,7 +330,7 @@ mod tests {
         table.gone = u32::MAX - 1000;
         for n in 0..200_u8 {
             enter(&mut table, b"name", &[n; 50]);
-            let entries: Vec<_> = table.entries().map(|(_, value)| value[0]).collect();
+            let entries: Vec<_> = table.entries().map(|field| field.value[0]).collect();
             let expected: Vec<_> = (0..=n).rev().take(3).collect();
             assert_eq!(entries, expected);
         }
