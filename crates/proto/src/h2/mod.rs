@@ -18,6 +18,7 @@
 //! | `stream`, `store` | in which state is a stream, and where is it kept? |
 //! | `flow` | how much may be sent, either way? |
 //! | `control`, `queue`, `send` | what leaves, and in which order? |
+//! | `config` | what was chosen? |
 //! | `settings` | what was announced? |
 //! | `drain`, `timers`, `rate` | when does it end, by agreement, by time, or by patience? |
 //!
@@ -25,6 +26,7 @@
 //! leaves RST_STREAM, and an [`Event::Reset`] that names the violation.
 
 mod block;
+mod config;
 mod control;
 mod data;
 mod drain;
@@ -48,6 +50,7 @@ use crate::session::{
     Eof, Epoch, Event, Gather, Output, Priority, Received, Role, Shutdown, StreamId, Streams,
     Supply, Wants,
 };
+pub use config::Config;
 use control::{Control, Head, Waiting};
 use drain::Drain;
 use flow::{RecvWindow, SendWindow};
@@ -97,6 +100,7 @@ pub const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// ```
 pub struct Session {
     role: Role,
+    config: Arc<Config>,
     limits: Arc<Limits>,
     reading: recv::Reading,
     /// What has come of a control frame's payload, while it is incomplete.
@@ -149,6 +153,13 @@ impl Session {
         self
     }
 
+    /// The same session with other choices than the default ones. To be called before its first octet leaves.
+    #[must_use]
+    pub fn configured(mut self, config: impl Into<Arc<Config>>) -> Self {
+        self.config = config.into();
+        self
+    }
+
     /// The end that opened a connection, which began now.
     pub fn client(limits: impl Into<Arc<Limits>>, now: Instant) -> Self {
         Self::new(Role::Client, limits.into(), now)
@@ -165,6 +176,7 @@ impl Session {
         }
         Self {
             role,
+            config: Arc::default(),
             reading: recv::Reading::start(role),
             partial: Vec::new(),
             block: None,

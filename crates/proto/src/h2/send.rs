@@ -225,7 +225,7 @@ impl Session {
                 if self.role == Role::Client {
                     out.extend(PREFACE);
                 }
-                let payload = settings::announce(&self.limits, self.role);
+                let payload = settings::announce(&self.config, &self.limits, self.role);
                 // On a connection that is over nobody waits for the answer.
                 self.timers.settings = (!self.drain.is_over()).then_some(self.timers.now);
                 let frame = Frame::Settings(Settings::new(&payload));

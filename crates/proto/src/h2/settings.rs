@@ -1,5 +1,6 @@
 //! SETTINGS (RFC 9113, section 6.5): what this side announces, and what the peer has.
 
+use super::Config;
 use crate::error::Violation;
 use crate::limits::Limits;
 use crate::session::Role;
@@ -19,6 +20,8 @@ const MAX_CONCURRENT_STREAMS: u16 = 3;
 const INITIAL_WINDOW_SIZE: u16 = 4;
 const MAX_FRAME_SIZE: u16 = 5;
 const MAX_HEADER_LIST_SIZE: u16 = 6;
+/// RFC 8441, section 3.
+const ENABLE_CONNECT_PROTOCOL: u16 = 8;
 
 /// The largest payload that this side takes.
 pub(super) fn frame_limit(limits: &Limits) -> u32 {
@@ -39,7 +42,7 @@ pub(super) fn connection_window(limits: &Limits) -> u32 {
 }
 
 /// The payload of our SETTINGS: every value that differs from the one that the peer assumes.
-pub(super) fn announce(limits: &Limits, role: Role) -> Vec<u8> {
+pub(super) fn announce(config: &Config, limits: &Limits, role: Role) -> Vec<u8> {
     let mut payload = Vec::with_capacity(36);
     let mut entry = |identifier: u16, value: u32| {
         payload.extend_from_slice(&identifier.to_be_bytes());
@@ -60,6 +63,9 @@ pub(super) fn announce(limits: &Limits, role: Role) -> Vec<u8> {
     }
     let head = u32::try_from(limits.head).unwrap_or(u32::MAX);
     entry(MAX_HEADER_LIST_SIZE, head);
+    if config.connect_protocol && role == Role::Server {
+        entry(ENABLE_CONNECT_PROTOCOL, 1);
+    }
     payload
 }
 
