@@ -2,7 +2,7 @@
 # make build    target/release/thalweg, and .venv/bin/thalweg with its Python package
 # make run      build, then serve APP over HTTP/1.1 and HTTP/2 with a certificate made for it
 # make test     all tests; installs what they need into .peers
-# make check    format, lints, documentation, dependencies
+# make check    format, lints, documentation, requirements without a test, dependencies
 # make peers    only installs what tests and benchmarks need
 # make bench    a hello-world application here and under granian, side by side
 # make clean    removes all that was built, and .venv
@@ -82,6 +82,8 @@ check: $(TOOLS)/python/.tools $(TOOLS)/cargo/.deny | prerequisites
 	$(TOOLS)/python/bin/ruff check .
 	$(TOOLS)/python/bin/ruff format --check .
 	cd crates/python && $(CURDIR)/$(TOOLS)/python/bin/mypy python
+	$(TOOLS)/python/bin/mypy --strict scripts
+	$(TOOLS)/python/bin/python scripts/requirements.py
 	cargo fetch --locked --quiet
 	PATH="$(CURDIR)/$(TOOLS)/cargo/bin:$$PATH" cargo deny --offline check licenses bans sources
 
