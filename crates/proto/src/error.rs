@@ -322,6 +322,14 @@ pub enum UsageError {
     Incomplete,
     /// A 101 without an upgrade that was asked for, or over HTTP/2.
     NoUpgrade,
+    /// The protocol, or the client, takes no pushed responses.
+    NoPush,
+    /// A promised request that is not safe and cacheable (GET, HEAD), or that has content.
+    NotPushable,
+    /// A frame that is larger than the peer takes.
+    TooLarge,
+    /// A frame type, or a setting, that is the session's own.
+    Reserved,
 }
 
 impl fmt::Display for UsageError {
@@ -340,6 +348,10 @@ impl fmt::Display for UsageError {
             UsageError::BadField => "a field cannot be sent over this protocol",
             UsageError::Incomplete => "the head lacks what the protocol needs",
             UsageError::NoUpgrade => "there is no upgrade to agree to",
+            UsageError::NoPush => "no pushed responses are taken",
+            UsageError::NotPushable => "only GET and HEAD without content can be promised",
+            UsageError::TooLarge => "the frame is larger than the peer takes",
+            UsageError::Reserved => "the session itself speaks of this, not its caller",
         })
     }
 }

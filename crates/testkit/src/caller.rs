@@ -35,6 +35,16 @@ pub enum Told {
     GoAway(u64, Code),
     /// [`Event::Priority`].
     Priority(StreamId, Priority),
+    /// [`Event::Push`].
+    Push(StreamId, StreamId, Request),
+    /// [`Event::AltSvc`].
+    AltSvc(Option<StreamId>, Bytes, Bytes),
+    /// [`Event::Origins`].
+    Origins(Vec<Bytes>),
+    /// [`Event::Frame`]: stream, type, flags and payload.
+    Frame(u64, u8, u8, Bytes),
+    /// [`Event::Pong`].
+    Pong([u8; 8]),
     /// The connection failed.
     Failed(ConnectionError),
 }
@@ -227,8 +237,18 @@ fn own(event: Event<'_>) -> (Told, usize) {
         Event::End { id, trailers } => Told::End(id, trailers),
         Event::Reset { id, code, why } => Told::Reset(id, code, why),
         Event::Finished { id } => Told::Finished(id),
-        Event::GoAway { last, code } => Told::GoAway(last, code),
+        Event::GoAway { last, code, .. } => Told::GoAway(last, code),
         Event::Priority { id, priority } => Told::Priority(id, priority),
+        Event::Push { id, on, head } => Told::Push(id, on, head),
+        Event::AltSvc { on, origin, value } => Told::AltSvc(on, origin, value),
+        Event::Origins { origins } => Told::Origins(origins),
+        Event::Frame {
+            stream,
+            kind,
+            flags,
+            payload,
+        } => Told::Frame(stream, kind, flags, payload),
+        Event::Pong { octets, .. } => Told::Pong(octets),
         other => unreachable!("the test kit does not know {other:?} yet"),
     };
     (told, 0)

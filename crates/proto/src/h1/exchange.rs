@@ -199,7 +199,8 @@ impl News {
         }
         if let Some(last) = self.go_away.take() {
             let code = Code::NoError;
-            return Some(Event::GoAway { last, code });
+            let debug = Bytes::new();
+            return Some(Event::GoAway { last, code, debug });
         }
         let id = self.finished.take()?;
         Some(Event::Finished { id })

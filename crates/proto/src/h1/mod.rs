@@ -237,6 +237,10 @@ impl Streams for Session {
         self.answer(id, head, end)
     }
 
+    fn push(&mut self, _on: StreamId, _head: Request) -> Result<StreamId, UsageError> {
+        Err(UsageError::NoPush)
+    }
+
     fn supply(&mut self, id: StreamId, what: Supply) -> Result<(), UsageError> {
         let exchange = self.exchange(id).ok_or(UsageError::NoSuchStream)?;
         let Sending::Body(body) = &mut exchange.sending else {

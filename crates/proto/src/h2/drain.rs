@@ -14,6 +14,7 @@ use super::frame::MAX_STREAM;
 use super::stream::State;
 use crate::error::{Code, ConnectionError, Violation};
 use crate::session::{Eof, Event, Finish, Role, StreamId};
+use bytes::Bytes;
 
 /// What our PING during a graceful shutdown holds.
 pub(super) const PING: [u8; 8] = *b"draining";
@@ -122,10 +123,11 @@ impl Session {
     }
 
     /// The peer takes none of our streams above `last` (RFC 9113, section 6.8): those can be retried elsewhere.
-    pub(super) fn refused_from(&mut self, last: u32, code: Code) {
+    pub(super) fn refused_from(&mut self, last: u32, code: Code, debug: &[u8]) {
         self.events.push(Event::GoAway {
             last: u64::from(last),
             code,
+            debug: Bytes::copy_from_slice(debug),
         });
         if self.role == Role::Server {
             return;

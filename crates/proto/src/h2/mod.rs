@@ -33,6 +33,7 @@ mod drain;
 mod flow;
 pub mod frame;
 mod message;
+mod push;
 mod queue;
 mod rate;
 mod recv;
@@ -415,6 +416,10 @@ impl Streams for Session {
         Ok(())
     }
 
+    fn push(&mut self, on: StreamId, head: Request) -> Result<StreamId, UsageError> {
+        self.promise(on, head)
+    }
+
     fn supply(&mut self, id: StreamId, what: Supply) -> Result<(), UsageError> {
         self.answer(id, what)
     }
@@ -542,7 +547,11 @@ fn stream_of(event: &Event<'_>) -> Option<StreamId> {
         | Event::End { id, .. }
         | Event::Reset { id, .. }
         | Event::Finished { id }
-        | Event::Priority { id, .. } => Some(*id),
-        Event::GoAway { .. } => None,
+        | Event::Priority { id, .. }
+        | Event::Push { id, .. } => Some(*id),
+        Event::AltSvc { on, .. } => *on,
+        Event::GoAway { .. } | Event::Origins { .. } | Event::Frame { .. } | Event::Pong { .. } => {
+            None
+        }
     }
 }

@@ -42,6 +42,9 @@ pub(super) enum Reading {
 /// The largest SETTINGS that is read: some 2 700 entries, where six have a meaning.
 const LARGEST_SETTINGS: usize = 1 << 14;
 
+/// The largest GOAWAY that is read.
+const LARGEST_GOAWAY: usize = 8 + (1 << 14);
+
 const BETWEEN_FRAMES: Reading = Reading::Header {
     octets: [0; HEADER_LEN],
     have: 0,
@@ -249,9 +252,10 @@ impl Session {
             Kind::Settings if header.len() > LARGEST_SETTINGS => {
                 return Err(Violation::TooManyGlitches.into());
             }
+            // What is beyond are words that nobody reads to the end.
             Kind::GoAway => Reading::Payload {
                 header,
-                skip: header.len().saturating_sub(8),
+                skip: header.len().saturating_sub(LARGEST_GOAWAY),
             },
             _ => Reading::Payload { header, skip: 0 },
         })
@@ -301,9 +305,9 @@ impl Session {
                 }
                 self.count_glitch()
             }
-            Ok(Frame::GoAway { last, code, .. }) => {
+            Ok(Frame::GoAway { last, code, debug }) => {
                 self.count_glitch()?;
-                self.refused_from(last, code);
+                self.refused_from(last, code, debug);
                 Ok(())
             }
             Ok(Frame::WindowUpdate(increment)) => self.widen(number, increment),

@@ -34,7 +34,7 @@ use crate::head::{Request, Response};
 use bytes::Bytes;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Which end of the connection a session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -167,6 +167,8 @@ pub enum Event<'b> {
         last: u64,
         /// Why.
         code: Code,
+        /// Words for a person; empty where the peer gave none.
+        debug: Bytes,
     },
     /// The peer wants this stream treated with another priority.
     Priority {
@@ -174,6 +176,50 @@ pub enum Event<'b> {
         id: StreamId,
         /// The new priority.
         priority: Priority,
+    },
+    /// Client: the server promises the response to a request that nobody has sent (RFC 9113, section 8.4). It comes
+    /// on `id` as any other does; who does not want it gives a [`Streams::reset`]. Whether the server may speak
+    /// for the authority that it names is for the caller to judge.
+    Push {
+        /// The promised stream.
+        id: StreamId,
+        /// The stream whose response led to the promise.
+        on: StreamId,
+        /// The request that the server makes up.
+        head: Request,
+    },
+    /// HTTP/2 client: where else an origin can be reached (RFC 7838, section 4).
+    AltSvc {
+        /// The stream whose origin it is; none where `origin` says so.
+        on: Option<StreamId>,
+        /// The origin, as `https://example.org`; empty with a stream.
+        origin: Bytes,
+        /// What an Alt-Svc field would hold.
+        value: Bytes,
+    },
+    /// HTTP/2 client: the origins that the connection serves, beside those that were announced before (RFC 8336).
+    /// They mean nothing on a connection without TLS.
+    Origins {
+        /// Each as `https://example.org`.
+        origins: Vec<Bytes>,
+    },
+    /// HTTP/2: a frame of a type that is the caller's own ([`Config::frames`](crate::h2::Config::frames)).
+    Frame {
+        /// The number of its stream, or 0 for the connection. Nothing was checked about it.
+        stream: u64,
+        /// The type.
+        kind: u8,
+        /// The flags.
+        flags: u8,
+        /// What it holds.
+        payload: Bytes,
+    },
+    /// HTTP/2: a PING of the caller came back.
+    Pong {
+        /// What it holds.
+        octets: [u8; 8],
+        /// How long it was under way, counted from when it left the session.
+        after: Duration,
     },
 }
 
@@ -302,6 +348,19 @@ pub trait Streams {
     /// # Errors
     /// [`UsageError::NoSuchStream`], [`UsageError::HeadNotExpected`], [`UsageError::BadField`] and others; nothing was sent.
     fn respond(&mut self, id: StreamId, head: Response, end: bool) -> Result<(), UsageError>;
+
+    /// Server: promises the response to a request that the client has not sent, beside the one that this stream
+    /// brings. [`Streams::respond`] on the new stream keeps the promise, [`Streams::reset`] takes it back. The
+    /// client may refuse it at any time: [`Event::Reset`].
+    ///
+    /// The promise leaves ahead of all octets of the body that are supplied later. The request is a GET or HEAD
+    /// without content, and names an authority that the server may speak for.
+    ///
+    /// # Errors
+    /// [`UsageError::NoPush`] where the protocol or the client takes none, [`UsageError::NotPushable`],
+    /// [`UsageError::NoCapacity`], [`UsageError::HeadNotExpected`] when the stream's response is complete, and others;
+    /// nothing was sent.
+    fn push(&mut self, on: StreamId, head: Request) -> Result<StreamId, UsageError>;
 
     /// Answers [`Output::Need`].
     ///
