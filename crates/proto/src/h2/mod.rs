@@ -17,7 +17,7 @@
 //! | `message` | is this a request, a response, trailers? |
 //! | `stream`, `store` | in which state is a stream, and where is it kept? |
 //! | `flow` | how much may be sent, either way? |
-//! | `control`, `queue`, `send` | what leaves, and in which order? |
+//! | `control`, `queue`, `send`, `ends` | what leaves, and in which order? |
 //! | `config` | what was chosen? |
 //! | `settings` | what was announced? |
 //! | `drain`, `timers`, `rate` | when does it end, by agreement, by time, or by patience? |
@@ -30,6 +30,7 @@ mod config;
 mod control;
 mod data;
 mod drain;
+mod ends;
 mod flow;
 pub mod frame;
 mod message;
@@ -54,6 +55,7 @@ use crate::session::{
 pub use config::Config;
 use control::{Control, Head, Waiting};
 use drain::Drain;
+use ends::Ends;
 use flow::{RecvWindow, SendWindow};
 use frame::MAX_STREAM;
 use queue::Queue;
@@ -129,6 +131,7 @@ pub struct Session {
     continuation: Option<(u32, Vec<u8>)>,
     /// Streams that may send DATA, in the order of their turns.
     schedule: VecDeque<StreamId>,
+    ends: Ends,
     /// The question that was asked last.
     question: Option<(StreamId, usize)>,
     /// Its answer, until it leaves.
@@ -195,6 +198,7 @@ impl Session {
             control,
             continuation: None,
             schedule: VecDeque::new(),
+            ends: Ends::default(),
             question: None,
             piece: None,
             events: Queue::new(),
@@ -304,11 +308,15 @@ impl Session {
             && !stream.deferred
             && !stream.scheduled
         {
-            if stream.send_window.room() > 0 {
+            let room = stream.send_window.room();
+            if room > 0 {
                 stream.scheduled = true;
                 self.schedule.push_back(id);
             } else {
                 self.timers.watch();
+            }
+            if room == 0 || self.send_window.room() == 0 {
+                self.ends.look();
             }
         }
     }
@@ -317,6 +325,7 @@ impl Session {
     fn end(&mut self, code: Code) {
         self.streams.clear();
         self.schedule = VecDeque::new();
+        self.ends = Ends::default();
         self.events = Queue::new();
         self.partial = Vec::new();
         self.block = None;
@@ -340,6 +349,7 @@ impl Session {
             || self.continuation.is_some()
             || self.piece.is_some()
             || (!self.schedule.is_empty() && self.send_window.room() > 0)
+            || self.ends.is_due()
     }
 }
 
@@ -427,6 +437,10 @@ impl Streams for Session {
     fn resume(&mut self, id: StreamId) {
         if let Some(stream) = self.streams.get_mut(id) {
             stream.deferred = false;
+            stream.asked_end = false;
+            if stream.scheduled && self.send_window.room() == 0 {
+                self.ends.look();
+            }
             self.schedule(id);
         }
     }

@@ -1,7 +1,7 @@
 //! What leaves: control frames and heads in their order, then DATA of the streams in turns.
 //!
 //! ```text
-//!  continuation ─► control ─► piece (the answer to a question) ─► schedule ─► Need ─► answer ─► piece
+//!  continuation ─► control ─► piece (the answer to a question) ─► schedule, ends ─► Need ─► answer ─► piece
 //! ```
 
 use super::control::{Control, Head};
@@ -50,6 +50,7 @@ impl Session {
                 stream.scheduled = false;
                 self.schedule.pop_front();
                 self.timers.watch();
+                self.ends.look();
                 continue;
             }
             if let Some(piece) = stream.held.take() {
@@ -66,6 +67,10 @@ impl Session {
         if !self.schedule.is_empty() {
             self.timers.watch();
         }
+        if let Some(id) = self.next_end() {
+            self.question = Some((id, 0));
+            return Output::Need { id, max: 0 };
+        }
         if self.drain.has_eof() {
             self.drop_stuck();
         }
@@ -80,6 +85,7 @@ impl Session {
         self.streams.rest();
         self.control.shrink();
         self.events.shrink();
+        self.ends.shrink();
         if self.schedule.capacity() > store::SMALL {
             self.schedule = VecDeque::new();
         }
@@ -112,6 +118,11 @@ impl Session {
                     message::check_trailers(trailers)?;
                 }
                 stream.to_say = left;
+                if more && bytes.is_empty() && max == 0 {
+                    // It goes on when there is room for it.
+                    self.question = None;
+                    return Ok(());
+                }
                 if more && bytes.is_empty() {
                     // Nothing, and no promise: as good as a deferral.
                     stream.deferred = true;
@@ -171,7 +182,11 @@ impl Session {
             let last = matches!(end, End::Last);
             stream.send_window.spend(bytes.len());
             stream.stuck = None;
+            stream.asked_end = false;
             self.send_window.spend(bytes.len());
+            if self.send_window.room() == 0 {
+                self.ends.look();
+            }
             stream.step(Step::SendData);
             write_data_frame(stream.number, bytes, last, out);
         }

@@ -174,6 +174,8 @@ pub(super) struct Stream {
     pub(super) deferred: bool,
     /// It is in the queue of those that may send DATA.
     pub(super) scheduled: bool,
+    /// No window was open, and its caller has said that its body goes on, or has not answered yet.
+    pub(super) asked_end: bool,
     /// A WINDOW_UPDATE for it is queued.
     pub(super) crediting: bool,
     /// When our body was first seen to wait for the peer's credit, and nothing of it has left since.
@@ -200,6 +202,7 @@ impl Stream {
             discarding: false,
             deferred: false,
             scheduled: false,
+            asked_end: false,
             crediting: false,
             stuck: None,
             pace: None,

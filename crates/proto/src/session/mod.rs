@@ -260,10 +260,14 @@ pub enum Output {
     /// One frame (HTTP/1.x: one head or piece of a body) was added: call again.
     Frame,
     /// A stream may send up to `max` octets of its body now: answer with [`Streams::supply`], then call again.
+    ///
+    /// With a `max` of 0 there is room for none, yet an end can be said without (HTTP/2: RFC 9113, section 6.9.1).
+    /// A body that goes on is an empty [`Supply::Chunk`] with [`End::More`] then, and is asked for again when there
+    /// is room; one of which nothing is known is [`Supply::Deferred`], as ever.
     Need {
         /// The stream.
         id: StreamId,
-        /// How many octets, at least 1.
+        /// How many octets.
         max: usize,
     },
 }
@@ -441,7 +445,7 @@ pub trait Session: Streams {
 
 /// Where bodies come from, for callers that have one place for all of them.
 pub trait Source {
-    /// Up to `max` octets of the body of this stream.
+    /// Up to `max` octets of the body of this stream, which may be 0: see [`Output::Need`].
     fn read(&mut self, id: StreamId, max: usize) -> Supply;
 
     /// The session refused what [`Source::read`] answered, and the stream was reset: no event follows for it.

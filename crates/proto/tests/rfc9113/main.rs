@@ -12,6 +12,7 @@ mod s6_1_data;
 mod s6_2_headers;
 mod s6_5_settings;
 mod s6_7_ping;
+mod s6_9_1_ends;
 mod s6_9_window;
 mod s8_1_messages;
 mod wire;
