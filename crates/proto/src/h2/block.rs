@@ -7,7 +7,7 @@ use super::Session;
 use super::control::Control;
 use super::message::{HeadReader, Shape};
 use super::recv::Standing;
-use super::store::By;
+use super::resets::By;
 use super::stream::{Asked, Hearing, State, Step, Stream};
 use crate::error::{Code, ConnectionError, Violation};
 use crate::head::{Request, Response};
@@ -148,7 +148,7 @@ impl Session {
         let id = match self.standing(number) {
             Standing::Open(id) => id,
             Standing::Idle if self.role == Role::Server && !number.is_multiple_of(2) => {
-                return Ok(self.admit(number, fault));
+                return self.admit(start);
             }
             // Even numbers are the server's, and a client has not asked for pushes.
             Standing::Idle if number.is_multiple_of(2) => {
@@ -156,7 +156,7 @@ impl Session {
             }
             Standing::Idle => return Err(Violation::StreamState.into()),
             Standing::Closed => {
-                self.closed(number)?;
+                self.closed(number, 0)?;
                 return Ok(Purpose::Ignored);
             }
         };
@@ -178,21 +178,31 @@ impl Session {
     }
 
     /// A request begins: the peer has used up its number, and all below.
-    fn admit(&mut self, number: u32, fault: Option<Violation>) -> Purpose {
+    fn admit(&mut self, start: Start) -> Result<Purpose, ConnectionError> {
+        let number = start.number;
         if number > self.last_peer + 2 {
             self.skipped = (self.last_peer + 1, number - 1);
         }
         self.last_peer = number;
         if self.drain.last().is_some() {
-            self.streams.remember(number, By::Us);
-            return Purpose::Ignored;
+            self.count_glitch()?;
+            self.ignore_rest(start);
+            return Ok(Purpose::Ignored);
         }
-        match fault {
+        Ok(match start.fault {
             Some(why) => Purpose::Refused(why),
             None if self.streams.len() >= self.limits.streams as usize => {
                 Purpose::Refused(Violation::TooManyStreams)
             }
             None => Purpose::Request,
+        })
+    }
+
+    /// This side takes nothing of the stream: what its peer sends before it knows is passed over.
+    fn ignore_rest(&mut self, start: Start) {
+        self.streams.remember(start.number, By::Us);
+        if !start.end {
+            self.late.allow(self.stream_window());
         }
     }
 
@@ -210,7 +220,7 @@ impl Session {
         };
         if !(code == Code::NoError && start.end) {
             self.control.push(Control::RstStream { number, code });
-            self.streams.remember(number, By::Us);
+            self.ignore_rest(start);
         }
         self.events.push(Event::Reset {
             id: StreamId::new(u64::from(number), u32::MAX),

@@ -63,7 +63,7 @@ impl Session {
             Standing::Open(id) => id,
             Standing::Idle => return Err(Violation::StreamState.into()),
             Standing::Closed => {
-                self.closed(header.stream)?;
+                self.closed(header.stream, header.length)?;
                 return Ok(None);
             }
         };

@@ -75,14 +75,19 @@ impl RecvWindow {
         }
     }
 
+    /// How many octets the peer may send now.
+    pub(super) fn left(self) -> u32 {
+        self.room().max(0) as u32
+    }
+
     /// How many octets the peer may send now. Below nothing when the window was made smaller under it.
-    fn left(self) -> i64 {
+    fn room(self) -> i64 {
         i64::from(self.size) - i64::from(self.untaken) - i64::from(self.owed)
     }
 
     /// The peer has sent octets.
     pub(super) fn receive(&mut self, octets: u32) -> Result<(), Violation> {
-        if i64::from(octets) > self.left() {
+        if i64::from(octets) > self.room() {
             return Err(Violation::WindowOverrun);
         }
         self.untaken += octets;
@@ -97,7 +102,7 @@ impl RecvWindow {
         self.untaken -= taken;
         self.owed += taken;
         self.owed > 0
-            && i64::from(self.owed) >= self.left()
+            && i64::from(self.owed) >= self.room()
             && self.owed >= FIRST_FRAME.min(self.size / 2)
     }
 
@@ -109,7 +114,7 @@ impl RecvWindow {
 
     /// Whether what has come and is not taken leaves no room for a frame.
     pub(super) fn is_held(self, coming: usize) -> bool {
-        self.holds(coming) && self.left() + (coming as i64) < i64::from(FIRST_FRAME)
+        self.holds(coming) && self.room() + (coming as i64) < i64::from(FIRST_FRAME)
     }
 
     /// What has come and is not taken.

@@ -15,7 +15,7 @@
 //! | `recv` | which octets belong together, and what does a frame mean here? |
 //! | `block`, `data` | what becomes of a field block, of a piece of a body? |
 //! | `message` | is this a request, a response, trailers? |
-//! | `stream`, `store` | in which state is a stream, and where is it kept? |
+//! | `stream`, `store`, `resets` | in which state is a stream, where is it kept, and which ended before their time? |
 //! | `flow` | how much may be sent, either way? |
 //! | `control`, `queue`, `send`, `ends` | what leaves, and in which order? |
 //! | `config` | what was chosen? |
@@ -38,6 +38,7 @@ mod push;
 mod queue;
 mod rate;
 mod recv;
+mod resets;
 mod send;
 mod settings;
 mod store;
@@ -59,12 +60,13 @@ use ends::Ends;
 use flow::{RecvWindow, SendWindow};
 use frame::MAX_STREAM;
 use queue::Queue;
-use rate::Bucket;
+use rate::{Bucket, Late};
+use resets::By;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
-use store::{By, Store};
+use store::Store;
 use stream::{Asked, Piece, Saying, Step, Stream};
 use timers::Timers;
 
@@ -138,6 +140,8 @@ pub struct Session {
     piece: Option<(StreamId, Piece)>,
     events: Queue<Event<'static>>,
     resets: Bucket,
+    /// What may still come for streams that this side has reset, in good faith.
+    late: Late,
     glitches: Bucket,
     drain: Drain,
     timers: Timers,
@@ -203,6 +207,7 @@ impl Session {
             piece: None,
             events: Queue::new(),
             resets: Bucket::new(now),
+            late: Late::default(),
             glitches: Bucket::new(now),
             drain: Drain::new(),
             timers: Timers::new(now),
@@ -244,7 +249,11 @@ impl Session {
             return;
         };
         let number = stream.number;
+        let on_its_way = (!stream.state.heard_all()).then(|| stream.recv_window.left());
         if stream.step(Step::SendReset) {
+            if let Some(window) = on_its_way {
+                self.late.allow(window);
+            }
             self.control.push(Control::RstStream { number, code });
             self.streams.remember(number, By::Us);
         }

@@ -1,4 +1,4 @@
-//! Token buckets: how often a peer may do what costs us more than it costs the peer.
+//! How often a peer may do what costs us more than it costs the peer: token buckets, and what is not held against it.
 
 use crate::limits::Rate;
 use std::time::Instant;
@@ -33,6 +33,29 @@ impl Bucket {
         if tokens > 0 {
             self.used = self.used.saturating_sub(tokens);
             self.at = now;
+        }
+    }
+}
+
+/// What a peer may still send on streams that this side has reset, since it could not know: the octets that their
+/// windows allowed, and one more for the end of each.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Late(u64);
+
+impl Late {
+    /// A stream was reset whose window allowed this many octets.
+    pub(super) fn allow(&mut self, window: u32) {
+        self.0 = self.0.saturating_add(u64::from(window) + 1);
+    }
+
+    /// A frame of this many octets came for one of them. Answers whether it was to be expected.
+    pub(super) fn take(&mut self, octets: u32) -> bool {
+        match self.0.checked_sub(u64::from(octets.max(1))) {
+            Some(left) => {
+                self.0 = left;
+                true
+            }
+            None => false,
         }
     }
 }

@@ -13,7 +13,7 @@ use super::block::Start;
 use super::control::Control;
 use super::data::Data;
 use super::frame::{Fault, Frame, HEADER_LEN, Header, Kind, Settings, flags};
-use super::store::By;
+use super::resets::By;
 use super::stream::{State, Step, Stream};
 use super::{PREFACE, Session, drain, settings};
 use crate::error::{Code, ConnectionError, Violation};
@@ -351,10 +351,11 @@ impl Session {
         }
     }
 
-    /// HEADERS or DATA came for a closed stream (RFC 9113, section 5.1). Where this side has reset it, the peer
-    /// could not know; where the peer has, only the stream suffers.
-    pub(super) fn closed(&mut self, number: u32) -> Result<(), ConnectionError> {
+    /// HEADERS, or DATA of so many octets, came for a closed stream (RFC 9113, section 5.1). Where this side has
+    /// reset it, the peer could not know; where the peer has, only the stream suffers.
+    pub(super) fn closed(&mut self, number: u32, octets: u32) -> Result<(), ConnectionError> {
         match self.streams.reset_by(number) {
+            Some(By::Us) if self.late.take(octets) => Ok(()),
             Some(By::Us) => self.count_glitch(),
             Some(By::Peer) => {
                 self.count_reset()?;

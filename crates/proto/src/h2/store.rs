@@ -1,12 +1,10 @@
 //! The streams of one connection: slots that a [`StreamId`] points into, an index by number for what comes from the
-//! wire, and a memory of those that ended before their time.
+//! wire, and a memory of those that ended before their time ([`Resets`]).
 
+use crate::h2::resets::{By, Resets};
 use crate::h2::stream::Stream;
 use crate::session::StreamId;
 use std::collections::VecDeque;
-
-/// How many reset streams are remembered: frames for them may still be on their way (RFC 9113, section 5.1).
-const REMEMBERED: usize = 1024;
 
 /// Lists of numbers up to this long are kept for the next stream; larger ones are given back.
 pub(super) const SMALL: usize = 16;
@@ -18,16 +16,7 @@ pub(super) struct Store {
     free: Vec<u32>,
     /// Number and slot, in rising order: a new stream has the highest number, so it goes to the end.
     index: VecDeque<(u32, u32)>,
-    resets: VecDeque<(u32, By)>,
-}
-
-/// Who reset a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum By {
-    /// This side: the peer did not know when it sent what comes now.
-    Us,
-    /// The peer: it knew.
-    Peer,
+    resets: Resets,
 }
 
 impl Store {
@@ -85,19 +74,12 @@ impl Store {
 
     /// Remembers a stream that was reset, and by whom.
     pub(super) fn remember(&mut self, number: u32, by: By) {
-        if self.resets.len() == REMEMBERED {
-            self.resets.pop_front();
-        }
-        self.resets.push_back((number, by));
+        self.resets.insert(number, by);
     }
 
     /// Who reset this stream, if it was reset lately.
     pub(super) fn reset_by(&self, number: u32) -> Option<By> {
-        self.resets
-            .iter()
-            .rev()
-            .find(|(reset, _)| *reset == number)
-            .map(|(_, by)| *by)
+        self.resets.find(number)
     }
 
     /// The handles of all streams, in the order of their numbers.
@@ -161,15 +143,5 @@ mod tests {
         assert!(store.get(first).is_none() && store.find(1).is_none());
         assert_eq!(store.find(3), Some(second));
         assert_eq!(store.ids().collect::<Vec<_>>(), [second, third]);
-    }
-
-    #[test]
-    fn resets_are_forgotten_in_order() {
-        let mut store = Store::default();
-        for number in 0..=REMEMBERED as u32 {
-            store.remember(number, By::Us);
-        }
-        assert_eq!(store.reset_by(0), None);
-        assert_eq!(store.reset_by(1), Some(By::Us));
     }
 }

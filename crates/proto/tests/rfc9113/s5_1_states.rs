@@ -1,12 +1,12 @@
 //! Section 5.1: the states of streams, their numbers, and how many there may be.
 
 use crate::wire::{
-    GET, POST, Script, block, open_requests, request, serve, serve_answering, serve_between,
-    serve_within,
+    GET, POST, Script, block, established, open_requests, request, serve, serve_answering,
+    serve_between, serve_within,
 };
 use thalweg_proto::error::{Code, Violation};
 use thalweg_proto::h2::frame::{Frame, Kind};
-use thalweg_proto::limits::Limits;
+use thalweg_proto::limits::{Limits, Rate};
 use thalweg_proto::session::Streams;
 use thalweg_testkit::caller::Told;
 
@@ -131,6 +131,48 @@ fn frames_on_a_stream_that_we_have_reset_are_ignored() {
         panic!("{outcome:?}");
     };
     assert_eq!(head.fields.first(b"x"), Some(&b"y"[..]));
+}
+
+/// What was on its way when we reset a stream, or refused it, is held against nobody: as much as its window allowed
+/// and one end. What comes beyond that is.
+#[test]
+fn only_what_the_windows_allowed_is_expected_on_streams_that_we_have_reset() {
+    let limits = Limits {
+        streams: 1,
+        stream_window: 65_535,
+        glitches: Rate {
+            burst: 0,
+            per_second: 0,
+        },
+        ..Limits::default()
+    };
+    let rest = |script: Script, stream, mut left: usize| {
+        let mut script = script;
+        while left > 0 {
+            let piece = left.min(1000);
+            script = script.data(stream, &vec![0; piece], false);
+            left -= piece;
+        }
+        script.data(stream, b"x", true)
+    };
+    for refused in [false, true] {
+        let mut script = Script::default().head(1, POST, false);
+        if refused {
+            script = script.head(3, POST, false);
+        }
+        let (mut server, now) = established(limits.clone(), &script);
+        let stream = if refused { 3 } else { 1 };
+        let id = open_requests(&server)[0];
+        if !refused {
+            server.session.reset(id, Code::Cancel);
+        }
+        server.flush(now);
+        server.feed(now, &rest(Script::default(), stream, 65_535).0);
+        assert_eq!(server.failure(), None, "refused: {refused}");
+        server.feed(now, &Script::default().data(stream, b"x", false).0);
+        let failure = server.failure().map(|error| error.why);
+        assert_eq!(failure, Some(Violation::TooManyGlitches));
+    }
 }
 
 /// Section 5.1.1: "Streams initiated by a client MUST use odd-numbered stream identifiers."
