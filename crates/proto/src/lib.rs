@@ -16,6 +16,7 @@
 //! | [`session`] | the vocabulary that every protocol speaks: [`Session`](session::Session), [`Event`](session::Event), [`Supply`](session::Supply) |
 //! | [`h1`] | HTTP/1.0 and 1.1: [`h1::Session`], server and client |
 //! | [`h2`] | RFC 9113: server and client |
+//! | [`h2c`] | plain connections that change from the one to the other |
 //! | [`head`], [`fields`] | messages: control data, and the ordered list of field lines |
 //! | [`hpack`] | field compression: one [`Decoder`](hpack::Decoder) and one [`Encoder`](hpack::Encoder) a connection |
 //! | [`syntax`] | the small grammars: tokens, numbers |
@@ -39,6 +40,7 @@ pub mod error;
 pub mod fields;
 pub mod h1;
 pub mod h2;
+pub mod h2c;
 pub mod head;
 pub mod hpack;
 pub mod limits;

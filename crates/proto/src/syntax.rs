@@ -92,6 +92,11 @@ pub(crate) fn is_path(octets: &[u8]) -> bool {
     !octets.is_empty() && are_all(PATH, octets)
 }
 
+/// The members of a comma-separated list, without white space around them (RFC 9110, section 5.6.1).
+pub(crate) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|octet| *octet == b',').map(<[u8]>::trim_ascii)
+}
+
 /// Whether a field of this name, in any letter case, may stand in trailers: it frames no message, routes none, and
 /// is not about the connection (RFC 9110, section 6.5.1).
 pub(crate) fn may_trail(name: &[u8]) -> bool {

@@ -70,6 +70,8 @@ impl Session {
         self.last |= asked.close;
         let connection = if asked.close {
             Connection::Close
+        } else if asked.upgrade && head.fields.contains(b"http2-settings") {
+            Connection::UpgradeToHttp2
         } else if asked.upgrade {
             Connection::Upgrade
         } else if head.fields.contains(b"te") {

@@ -17,7 +17,7 @@
 
 use crate::error::Violation;
 use crate::head::Version;
-use crate::syntax;
+use crate::syntax::{self, list};
 
 /// What the fields of a head say about the message's end and the connection.
 #[derive(Clone, Copy, Debug)]
@@ -162,9 +162,4 @@ impl Length {
     pub(super) fn is_none(self) -> bool {
         self == Length::Exact(0)
     }
-}
-
-/// The members of a comma-separated list, without white space around them.
-fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|octet| *octet == b',').map(<[u8]>::trim_ascii)
 }

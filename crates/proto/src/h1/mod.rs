@@ -170,6 +170,21 @@ impl Session {
         }
     }
 
+    /// Whether the connection outlives its open exchange, as far as is known.
+    pub(crate) fn persists(&self) -> bool {
+        !self.last
+    }
+
+    /// Whether a head waits to be written.
+    pub(crate) fn is_unsent(&self) -> bool {
+        !self.ahead.is_empty()
+    }
+
+    /// Whether there has been no exchange yet.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.count == 0
+    }
+
     /// The open exchange, if it is this one.
     fn exchange(&mut self, id: StreamId) -> Option<&mut Exchange> {
         self.exchange.as_mut().filter(|exchange| exchange.id == id)

@@ -29,6 +29,8 @@ pub(super) enum Connection {
     Close,
     /// That it changes its protocol.
     Upgrade,
+    /// That it may change to HTTP/2, with settings that are meant for the next hop (RFC 7540, section 3.2.1).
+    UpgradeToHttp2,
     /// That TE is meant for the next hop (RFC 9110, section 10.1.4).
     Te,
 }
@@ -210,6 +212,7 @@ fn end(out: &mut Vec<u8>, announce: Announce, connection: Connection) {
         Connection::KeptAlive => b"connection: keep-alive\r\n\r\n",
         Connection::Close => b"connection: close\r\n\r\n",
         Connection::Upgrade => b"connection: upgrade\r\n\r\n",
+        Connection::UpgradeToHttp2 => b"connection: upgrade, http2-settings\r\n\r\n",
         Connection::Te => b"connection: te\r\n\r\n",
     });
 }

@@ -20,6 +20,7 @@
 //! | `control`, `queue`, `send`, `ends` | what leaves, and in which order? |
 //! | `config` | what was chosen? |
 //! | `settings` | what was announced? |
+//! | `upgrade` | how did it begin, if not by its preface? |
 //! | `drain`, `timers`, `rate` | when does it end, by agreement, by time, or by patience? |
 //!
 //! A connection error leaves a GOAWAY to be sent, and everything that comes after it is ignored. A stream error
@@ -44,6 +45,7 @@ mod settings;
 mod store;
 mod stream;
 mod timers;
+mod upgrade;
 
 use crate::error::{Code, ConnectionError, UsageError, Violation};
 use crate::head::{Request, Response};
@@ -69,6 +71,8 @@ use std::time::Instant;
 use store::Store;
 use stream::{Asked, Piece, Saying, Step, Stream};
 use timers::Timers;
+pub use upgrade::Offer;
+pub(crate) use upgrade::settings_field;
 
 /// What a client says first (RFC 9113, section 3.4). A server on a plain port knows HTTP/2 by it.
 pub const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

@@ -12,7 +12,8 @@ pub(super) const FIRST_WINDOW: u32 = 65_535;
 /// The largest payload before any SETTINGS, and the least that may be announced (RFC 9113, section 4.2).
 pub(super) const FIRST_FRAME: u32 = 1 << 14;
 const LARGEST_FRAME: u32 = (1 << 24) - 1;
-const FIRST_TABLE: u32 = 4096;
+/// The table of field lines before any SETTINGS (RFC 7541, section 4.2).
+pub(super) const FIRST_TABLE: u32 = 4096;
 
 const HEADER_TABLE_SIZE: u16 = 1;
 const ENABLE_PUSH: u16 = 2;
@@ -80,6 +81,8 @@ pub(super) struct Peer {
     pub(super) window: u32,
     /// The largest payload that it takes.
     pub(super) frame: u32,
+    /// Whether any of its settings are known.
+    known: bool,
 }
 
 impl Peer {
@@ -91,12 +94,15 @@ impl Peer {
             streams: 100,
             window: FIRST_WINDOW,
             frame: FIRST_FRAME,
+            known: false,
         }
     }
 
-    /// Its first SETTINGS have come: what they leave out has its initial value.
+    /// Its first settings have come, in SETTINGS or before: what they leave out has its initial value.
     pub(super) fn begin(&mut self) {
-        self.streams = u32::MAX;
+        if !std::mem::replace(&mut self.known, true) {
+            self.streams = u32::MAX;
+        }
     }
 
     /// Takes one entry; unknown ones are ignored. `of` is the peer's role.
