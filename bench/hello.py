@@ -10,57 +10,33 @@ more about the neighbours. The servers take turns, run by run, and the median of
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import platform
 import re
-import shutil
-import signal
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+from measure import (
+    HOST,
+    SUITE,
+    Run,
+    Server,
+    demand,
+    drive,
+    free_port,
+    h2load,
+    machine,
+    make_keys,
+    version,
+)
 
-HERE = Path(__file__).parent
-HOST = "127.0.0.1"
-SERVER_CORE, CLIENT_CORE = "0", "1"
-TICK = os.sysconf("SC_CLK_TCK")
-PAGE = os.sysconf("SC_PAGE_SIZE")
-
-# One suite for both, so that the servers' own preferences do not matter.
-SUITE = "TLS_AES_128_GCM_SHA256"
 PROTOCOLS = {
     "h1": "HTTP/1.1, wrk, 32 connections",
     "h2c": "HTTP/2 in cleartext, h2load, 8 connections of 16 streams",
     "h2": f"HTTP/2 over TLS 1.3 ({SUITE}), h2load, 8 connections of 16 streams",
 }
-
-
-@dataclass(frozen=True)
-class Run:
-    """What one run measured."""
-
-    requests: int
-    seconds: float
-    processor: float
-
-    @property
-    def rate(self) -> float:
-        """Requests per second."""
-        return self.requests / self.seconds
-
-    @property
-    def cost(self) -> float:
-        """Processor seconds per 1000 requests."""
-        return self.processor * 1000 / self.requests
 
 
 @dataclass(frozen=True)
@@ -70,80 +46,6 @@ class Figures:
     rate: float
     cost: float
     resident: int
-
-
-class Server:
-    """A server of the application on a port of its own, pinned to its core."""
-
-    def __init__(self, name: str, command: Sequence[str], port: int, scheme: str) -> None:
-        self.name = name
-        self.url = f"{scheme}://{HOST}:{port}/"
-        self.runs: list[Run] = []
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `stop`)
-        self._process = subprocess.Popen(
-            ["taskset", "-c", SERVER_CORE, *command],
-            cwd=HERE,
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-            start_new_session=True,
-        )
-        until = time.monotonic() + 30
-        while self._process.poll() is None and time.monotonic() < until:
-            with socket.socket() as probe:
-                if probe.connect_ex((HOST, port)) == 0:
-                    return
-            time.sleep(0.05)
-        length = os.fstat(self._log.fileno()).st_size
-        log = os.pread(self._log.fileno(), length, 0).decode(errors="replace")
-        self.stop()
-        sys.exit(f"{name} does not serve:\n{log}")
-
-    def processor(self) -> float:
-        """Processor seconds so far, user and system, of all processes and threads, past ones too."""
-        ticks = 0
-        for pid in self._tree():
-            # utime, stime, cutime and cstime: fields 14 to 17 of proc(5), counted after the name.
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += sum(int(field) for field in fields[11:15])
-        return ticks / TICK
-
-    def resident(self) -> int:
-        """Octets of resident memory of all its processes."""
-        return PAGE * sum(
-            int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self._tree()
-        )
-
-    def stop(self) -> None:
-        self._process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(15)
-        # Its workers too, should they have outlived it.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        self._log.close()
-
-    def _tree(self) -> Iterator[int]:
-        children: dict[int, list[int]] = {}
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdecimal():
-                try:
-                    parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                except (FileNotFoundError, ProcessLookupError):
-                    continue  # it has ended meanwhile
-                children.setdefault(parent, []).append(int(entry.name))
-        found = [self._process.pid]
-        for pid in found:
-            yield pid
-            found += children.get(pid, [])
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def thalweg(program: str, protocol: str, keys: Path) -> Server:
@@ -182,38 +84,14 @@ def granian(program: str, protocol: str, keys: Path) -> Server:
 
 def load(server: Server, protocol: str, *, seconds: float, requests: int) -> Run:
     """Drives one run: by time over HTTP/1.1, as wrk has it, by number over HTTP/2."""
-    if protocol == "h1":
-        command = ["wrk", "-t1", "-c32", f"-d{seconds:g}s", server.url]
-    else:
-        command = ["h2load", "-t1", "-c8", "-m16", f"-n{requests}", server.url]
-        if protocol == "h2":
-            command += [f"--tls13-ciphers={SUITE}"]
-    before = server.processor()
-    start = time.monotonic()
-    done = subprocess.run(
-        ["taskset", "-c", CLIENT_CORE, *command], capture_output=True, text=True, check=False
-    )
-    elapsed = time.monotonic() - start
-    spent = server.processor() - before
-    served = completed(protocol, done.stdout)
-    if done.returncode != 0 or served is None:
-        sys.exit(f"{server.name}: {' '.join(command)} failed:\n{done.stdout}{done.stderr}")
-    return Run(served, elapsed, spent)
-
-
-def completed(protocol: str, said: str) -> int | None:
-    """How many requests the client saw answered with 2xx; None unless that is all of them."""
-    if protocol == "h1":
-        found = re.search(r"(\d+) requests in", said)
-        failed = "Non-2xx" in said or "Socket errors" in said
-        return int(found.group(1)) if found and not failed else None
-    if protocol == "h2" and (SUITE not in said or "Application protocol: h2" not in said):
-        return None
-    found = re.search(r"requests: (\d+) total, .* (\d+) succeeded, 0 failed", said)
-    answered = re.search(r"status codes: (\d+) 2xx", said)
-    if not found or not answered or found.group(1) != answered.group(1):
-        return None
-    return int(answered.group(1))
+    if protocol != "h1":
+        return h2load(server, connections=8, streams=16, requests=requests)
+    command = ["wrk", "-t1", "-c32", f"-d{seconds:g}s", server.url()]
+    said, elapsed, spent = drive(server, command)
+    found = re.search(r"(\d+) requests in", said)
+    if not found or "Non-2xx" in said or "Socket errors" in said:
+        sys.exit(f"{server.name}: not every request was answered with 2xx:\n{said}")
+    return Run(int(found.group(1)), elapsed, spent)
 
 
 def compare(protocol: str, options: argparse.Namespace, keys: Path) -> dict[str, Figures]:
@@ -243,29 +121,6 @@ def compare(protocol: str, options: argparse.Namespace, keys: Path) -> dict[str,
             server.stop()
 
 
-def make_keys(directory: Path) -> None:
-    """A certificate of its own making, for an elliptic curve, with its key in PKCS #8."""
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1"
-    files = ["-keyout", f"{directory}/server.key", "-out", f"{directory}/server.crt"]
-    subprocess.run(
-        [*command.split(), "-subj", "/CN=localhost", *files], check=True, capture_output=True
-    )
-
-
-def version(*command: str) -> str:
-    """The first line that a program says of its version, on either stream."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return (done.stdout or done.stderr).partition("\n")[0].strip()
-
-
-def machine() -> str:
-    """The processor, for the record."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return f"{os.cpu_count()} cores of {line.partition(':')[2].strip()}"
-    return f"{os.cpu_count()} cores of {platform.machine()}"
-
-
 def arguments() -> argparse.Namespace:
     beside = Path(sys.executable)
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
@@ -291,11 +146,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     options = arguments()
-    for program in ("wrk", "h2load", "taskset", "openssl"):
-        if shutil.which(program) is None:
-            sys.exit(f"{program} is not installed: run `make peers`")
-    if (os.cpu_count() or 1) < 2:
-        sys.exit("two cores are needed: one for the server and one for the client")
+    demand("wrk", "h2load", "taskset", "openssl")
     print(f"Machine: {machine()}")
     print(f"Python {platform.python_version()}; {version(options.thalweg, '--version')}; ", end="")
     print(f"{version(options.granian, '--version')}; {version('h2load', '--version')}; ", end="")
@@ -314,7 +165,7 @@ def show(figures: dict[str, Figures]) -> None:
     print("|---|---:|---:|---:|")
     for name, found in figures.items():
         memory = found.resident / (1 << 20)
-        print(f"| {name} | {found.rate:,.0f} | {found.cost:.5f} | {memory:.1f} |")
+        print(f"| {name} | {found.rate:,.0f} | {1000 * found.cost:.5f} | {memory:.1f} |")
     if len(figures) == 2:
         ours, theirs = figures["thalweg"], figures["granian"]
         rate, cost = ours.rate / theirs.rate, ours.cost / theirs.cost

@@ -17,6 +17,8 @@ programs=(
     openssl:openssl
     nghttp:nghttp2-client
     h2load:nghttp2-client
+    nghttpd:nghttp2-server
+    h2o:h2o
     chromium:chromium
     wrk:wrk
     taskset:util-linux
