@@ -277,6 +277,10 @@ impl Streams for Session {
         self.now_spoken_mut().respond(id, head, end)
     }
 
+    fn push(&mut self, on: StreamId, head: Request) -> Result<StreamId, UsageError> {
+        self.now_spoken_mut().push(on, head)
+    }
+
     fn supply(&mut self, id: StreamId, what: Supply) -> Result<(), UsageError> {
         self.now_spoken_mut().supply(id, what)
     }
