@@ -213,6 +213,10 @@ violations! {
     SettingsTimeout = SettingsTimeout, 400, "the settings were not acknowledged in time";
     /// HTTP/2: PUSH_PROMISE where none is allowed (RFC 9113, section 8.4).
     PushPromise = Protocol, 400, "a PUSH_PROMISE came where none is allowed";
+    /// HTTP/2: a promised request that is not safe and cacheable, or that has content (RFC 9113, section 8.4.1).
+    PromisedRequest = Protocol, 400, "a request was promised that cannot be";
+    /// HTTP/2: more promises that nothing has kept than [`Limits::promises`](crate::limits::Limits::promises).
+    TooManyPromises = Refused, 400, "too many pushed responses are promised";
     /// HTTP/2: more octets than the window allows (RFC 9113, section 6.9).
     WindowOverrun = FlowControl, 400, "more data came than the window allows";
     /// HTTP/2: no credit for a body that waits for it, within

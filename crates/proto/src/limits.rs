@@ -21,6 +21,9 @@ pub struct Limits {
     pub target: usize,
     /// Streams that the peer may have open at once. Default 256.
     pub streams: u32,
+    /// HTTP/2: pushed responses that are promised and have not begun, at once: a client refuses more, a server makes
+    /// no more. Default 200.
+    pub promises: u32,
     /// What the peer may send on one stream before the consumer has taken it. Default 256 KiB.
     pub stream_window: u32,
     /// What all streams of a connection may hold untaken before the connection stops reading bodies. Default
@@ -70,6 +73,7 @@ impl Default for Limits {
             fields: 100,
             target: 8 << 10,
             streams: 256,
+            promises: 200,
             stream_window: 256 << 10,
             connection_window: 8 << 20,
             frame: 16 << 10,

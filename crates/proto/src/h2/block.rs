@@ -22,6 +22,8 @@ const PATIENCE: usize = 4;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Start {
     pub(super) number: u32,
+    /// The stream that PUSH_PROMISE names.
+    pub(super) promised: Option<u32>,
     pub(super) end: bool,
     /// A fault of the frame that its stream answers for, once the block is decoded.
     pub(super) fault: Option<Violation>,
@@ -35,13 +37,18 @@ pub(super) struct Unfinished {
 }
 
 /// What a block is for.
-enum Purpose {
+pub(super) enum Purpose {
     Request,
     Response(StreamId),
     Trailers(StreamId),
+    /// A request that the server promises to answer on this stream.
+    Promise {
+        on: StreamId,
+        promised: u32,
+    },
     /// Its stream ends because of it.
     Fault(StreamId, Violation),
-    /// A request that is refused unseen.
+    /// A request, promised or not, that is refused unseen.
     Refused(Violation),
     Ignored,
 }
@@ -99,7 +106,7 @@ impl Session {
     fn end_block(&mut self, start: Start, block: &[u8]) -> Result<(), ConnectionError> {
         let purpose = self.purpose(start)?;
         let shape = match purpose {
-            Purpose::Request => Shape::Request,
+            Purpose::Request | Purpose::Promise { .. } => Shape::Request,
             Purpose::Response(_) => Shape::Response,
             Purpose::Trailers(_) => Shape::Trailers,
             Purpose::Fault(id, why) => {
@@ -129,6 +136,10 @@ impl Session {
                 Ok(trailers) => self.heard_all(id, Some(trailers)),
                 Err(why) => self.stream_error(id, why),
             },
+            Purpose::Promise { on, promised } => {
+                let head = reader.request();
+                self.take_promise(on, promised, head)
+            }
             _ => match reader.request() {
                 Ok(head) => self.take_request(start, head),
                 Err(why) => self.refuse(start, why),
@@ -144,7 +155,12 @@ impl Session {
     }
 
     fn purpose(&mut self, start: Start) -> Result<Purpose, ConnectionError> {
-        let Start { number, end, fault } = start;
+        let Start {
+            number, end, fault, ..
+        } = start;
+        if let Some(promised) = start.promised {
+            return self.admit_promise(number, promised);
+        }
         let id = match self.standing(number) {
             Standing::Open(id) => id,
             Standing::Idle if self.role == Role::Server && !number.is_multiple_of(2) => {
@@ -160,9 +176,19 @@ impl Session {
                 return Ok(Purpose::Ignored);
             }
         };
+        let opens = self
+            .streams
+            .get(id)
+            .is_some_and(|stream| stream.state == State::ReservedRemote);
+        if opens && self.open_pushes() >= self.limits.streams as usize {
+            return Ok(Purpose::Fault(id, Violation::TooManyStreams));
+        }
         let Some(stream) = self.streams.get_mut(id) else {
             return Ok(Purpose::Ignored);
         };
+        if stream.state == State::ReservedLocal {
+            return Err(Violation::StreamState.into());
+        }
         Ok(if !stream.step(Step::RecvHeaders) {
             Purpose::Fault(id, Violation::StreamClosed)
         } else if let Some(why) = fault {
@@ -191,7 +217,7 @@ impl Session {
         }
         Ok(match start.fault {
             Some(why) => Purpose::Refused(why),
-            None if self.streams.len() >= self.limits.streams as usize => {
+            None if self.streams.len() - self.streams.pushed() >= self.limits.streams as usize => {
                 Purpose::Refused(Violation::TooManyStreams)
             }
             None => Purpose::Request,
@@ -199,7 +225,7 @@ impl Session {
     }
 
     /// This side takes nothing of the stream: what its peer sends before it knows is passed over.
-    fn ignore_rest(&mut self, start: Start) {
+    pub(super) fn ignore_rest(&mut self, start: Start) {
         self.streams.remember(start.number, By::Us);
         if !start.end {
             self.late.allow(self.stream_window());
@@ -207,11 +233,13 @@ impl Session {
     }
 
     /// A request that never becomes a stream here. Where it only asks for too much, a response says so.
-    fn refuse(&mut self, start: Start, why: Violation) -> Result<(), ConnectionError> {
+    pub(super) fn refuse(&mut self, start: Start, why: Violation) -> Result<(), ConnectionError> {
         self.count_reset()?;
         let number = start.number;
         let code = match why {
-            Violation::HeadTooLarge | Violation::TooManyFields | Violation::TargetTooLong => {
+            Violation::HeadTooLarge | Violation::TooManyFields | Violation::TargetTooLong
+                if self.role == Role::Server =>
+            {
                 let status = why.status();
                 self.control.push(Control::Refusal { number, status });
                 Code::NoError

@@ -16,4 +16,9 @@ pub struct Config {
     /// Server: announces SETTINGS_ENABLE_CONNECT_PROTOCOL, so that clients may open tunnels for a protocol of
     /// their choice (RFC 8441). Default false.
     pub connect_protocol: bool,
+    /// Client: takes responses that the server pushes, and says so in SETTINGS_ENABLE_PUSH: each is an
+    /// [`Event::Push`](crate::session::Event::Push), bounded by [`Limits::promises`](crate::limits::Limits::promises)
+    /// and [`Limits::streams`](crate::limits::Limits::streams). Default false: those that come before the server
+    /// knows are refused.
+    pub push: bool,
 }

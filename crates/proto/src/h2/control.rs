@@ -38,6 +38,15 @@ pub(super) enum Control {
         /// Whether our message ends with it.
         end: bool,
     },
+    /// A promised request, if both streams are still open.
+    Promise {
+        /// The stream that it is promised on.
+        on: StreamId,
+        /// The stream that is promised.
+        id: StreamId,
+        /// The request.
+        head: Head,
+    },
     /// The whole response to a request that never became a stream here.
     Refusal {
         /// The number of its stream.

@@ -70,6 +70,9 @@ impl Session {
         let Some(stream) = self.streams.get_mut(id) else {
             return Ok(None);
         };
+        if stream.state.is_reserved() {
+            return Err(Violation::StreamState.into());
+        }
         let fault = if !stream.step(Step::RecvData) {
             Some(Violation::StreamClosed)
         } else if stream.hearing == Hearing::Head {

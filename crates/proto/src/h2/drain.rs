@@ -11,7 +11,6 @@
 use super::Session;
 use super::control::Control;
 use super::frame::MAX_STREAM;
-use super::stream::State;
 use crate::error::{Code, ConnectionError, Violation};
 use crate::session::{Eof, Event, Finish, Role, StreamId};
 use bytes::Bytes;
@@ -25,6 +24,8 @@ pub(super) struct Drain {
     stage: Stage,
     /// Client: the server has sent GOAWAY.
     refused: bool,
+    /// Server: the client has sent GOAWAY.
+    unpromising: bool,
     /// The peer's octets have ended.
     eof: bool,
 }
@@ -42,6 +43,7 @@ impl Drain {
         Self {
             stage: Stage::Serving,
             refused: false,
+            unpromising: false,
             eof: false,
         }
     }
@@ -49,6 +51,11 @@ impl Drain {
     /// Whether this side may open streams.
     pub(super) fn opens(self) -> bool {
         self.stage == Stage::Serving && !self.refused && !self.eof
+    }
+
+    /// Whether this side may promise responses.
+    pub(super) fn promises(self) -> bool {
+        self.stage == Stage::Serving && !self.unpromising && !self.eof
     }
 
     /// The last stream of the peer that is served, where later ones are ignored.
@@ -129,14 +136,20 @@ impl Session {
             code,
             debug: Bytes::copy_from_slice(debug),
         });
-        if self.role == Role::Server {
-            return;
-        }
-        self.drain.refused = true;
+        let ours = match self.role {
+            Role::Client => {
+                self.drain.refused = true;
+                1
+            }
+            Role::Server => {
+                self.drain.unpromising = true;
+                0
+            }
+        };
         let unprocessed: Vec<_> = self
             .streams
             .ids()
-            .filter(|id| id.number() > u64::from(last))
+            .filter(|id| id.number() > u64::from(last) && id.number() % 2 == ours)
             .collect();
         for id in unprocessed {
             self.remove(id);
@@ -166,7 +179,7 @@ impl Session {
             .filter(|id| {
                 self.streams
                     .get(*id)
-                    .is_some_and(|stream| stream.state != State::HalfClosedRemote)
+                    .is_some_and(|stream| !stream.state.heard_all())
             })
             .collect();
         for id in unheard {

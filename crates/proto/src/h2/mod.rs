@@ -17,6 +17,7 @@
 //! | `message` | is this a request, a response, trailers? |
 //! | `stream`, `store`, `resets` | in which state is a stream, where is it kept, and which ended before their time? |
 //! | `flow` | how much may be sent, either way? |
+//! | `push` | what does the server promise? |
 //! | `control`, `queue`, `send`, `ends` | what leaves, and in which order? |
 //! | `config` | what was chosen? |
 //! | `settings` | what was announced? |
@@ -40,6 +41,7 @@ mod queue;
 mod rate;
 mod recv;
 mod resets;
+mod seldom;
 mod send;
 mod settings;
 mod store;
@@ -64,6 +66,7 @@ use frame::MAX_STREAM;
 use queue::Queue;
 use rate::{Bucket, Late};
 use resets::By;
+use seldom::Seldom;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
@@ -150,6 +153,7 @@ pub struct Session {
     drain: Drain,
     timers: Timers,
     epoch: Option<Epoch>,
+    seldom: Option<Box<Seldom>>,
 }
 
 impl Session {
@@ -197,7 +201,10 @@ impl Session {
             streams: Store::default(),
             last_peer: 0,
             skipped: (0, 0),
-            next: 1,
+            next: match role {
+                Role::Client => 1,
+                Role::Server => 2,
+            },
             peer: settings::Peer::new(),
             unacknowledged: true,
             send_window: SendWindow::new(settings::FIRST_WINDOW),
@@ -216,6 +223,7 @@ impl Session {
             drain: Drain::new(),
             timers: Timers::new(now),
             epoch: None,
+            seldom: None,
             limits,
         }
     }
@@ -234,6 +242,9 @@ impl Session {
     /// Takes a stream out of the table: what its consumer holds does not count any more.
     fn remove(&mut self, id: StreamId) {
         if let Some(stream) = self.streams.remove(id) {
+            if stream.parked {
+                self.unpark_none_of(id);
+            }
             self.credit_connection(stream.recv_window.untaken());
             if self.streams.is_empty() {
                 self.timers.idle = Some(self.timers.now);
@@ -319,6 +330,7 @@ impl Session {
         if let Some(stream) = self.streams.get_mut(id)
             && stream.saying == Saying::Body
             && !stream.deferred
+            && !stream.parked
             && !stream.scheduled
         {
             let room = stream.send_window.room();
@@ -344,6 +356,7 @@ impl Session {
         self.block = None;
         self.question = None;
         self.piece = None;
+        self.seldom = None;
         self.control.keep_preface();
         let last = self.drain.last().unwrap_or(self.last_peer);
         self.control.push(Control::GoAway { last, code });
@@ -360,6 +373,7 @@ impl Session {
     fn has_output(&self) -> bool {
         !self.control.is_empty()
             || self.continuation.is_some()
+            || self.may_unpark()
             || self.piece.is_some()
             || (!self.schedule.is_empty() && self.send_window.room() > 0)
             || self.ends.is_due()
@@ -488,7 +502,8 @@ impl Streams for Session {
         if self.role != Role::Client || !self.drain.opens() || self.next > MAX_STREAM {
             return 0;
         }
-        (self.peer.streams as usize).saturating_sub(self.streams.len())
+        let open = self.streams.len() - self.streams.pushed();
+        (self.peer.streams as usize).saturating_sub(open)
     }
 
     fn shutdown(&mut self, now: Instant, how: Shutdown) {

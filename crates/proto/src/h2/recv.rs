@@ -14,6 +14,7 @@ use super::control::Control;
 use super::data::Data;
 use super::frame::{Fault, Frame, HEADER_LEN, Header, Kind, Settings, flags};
 use super::resets::By;
+use super::store;
 use super::stream::{State, Step, Stream};
 use super::{PREFACE, Session, drain, settings};
 use crate::error::{Code, ConnectionError, Violation};
@@ -244,8 +245,10 @@ impl Session {
                 self.count_glitch()?;
                 Reading::Skip(header.len())
             }
-            Kind::PushPromise => return Err(Violation::PushPromise.into()),
-            Kind::Headers | Kind::Continuation => {
+            Kind::PushPromise if !self.takes_promises() => {
+                return Err(Violation::PushPromise.into());
+            }
+            Kind::Headers | Kind::PushPromise | Kind::Continuation => {
                 self.check_block_size(header.len())?;
                 Reading::Payload { header, skip: 0 }
             }
@@ -276,8 +279,22 @@ impl Session {
                 let depends_on_itself = priority.is_some_and(|priority| priority.on == number);
                 let start = Start {
                     number,
+                    promised: None,
                     end: end_stream,
                     fault: depends_on_itself.then_some(Violation::SelfDependency),
+                };
+                self.begin_block(start, block, end_headers)
+            }
+            Ok(Frame::PushPromise {
+                promised,
+                block,
+                end_headers,
+            }) => {
+                let start = Start {
+                    number,
+                    promised: Some(promised),
+                    end: false,
+                    fault: None,
                 };
                 self.begin_block(start, block, end_headers)
             }
@@ -312,7 +329,7 @@ impl Session {
             }
             Ok(Frame::WindowUpdate(increment)) => self.widen(number, increment),
             // Judged by their headers already.
-            Ok(Frame::Data { .. } | Frame::PushPromise { .. } | Frame::Unknown { .. }) => Ok(()),
+            Ok(Frame::Data { .. } | Frame::Unknown { .. }) => Ok(()),
         }
     }
 
@@ -327,12 +344,11 @@ impl Session {
                 Standing::Open(id)
             };
         }
-        let odd = !number.is_multiple_of(2);
-        let idle = match (self.role, odd) {
-            (Role::Server, true) => number > self.last_peer,
-            (Role::Client, true) => number >= self.next,
-            // Nobody opens even ones here: a client refuses pushes.
-            (_, false) => true,
+        let ours = store::is_pushed(number) == (self.role == Role::Server);
+        let idle = if ours {
+            number >= self.next
+        } else {
+            number > self.last_peer
         };
         if idle {
             Standing::Idle
@@ -457,6 +473,9 @@ impl Session {
                 let Some(stream) = self.streams.get_mut(id) else {
                     return Ok(());
                 };
+                if stream.state == State::ReservedRemote {
+                    return Err(Violation::StreamState.into());
+                }
                 if let Err(why) = stream.send_window.grow(increment) {
                     return self.stream_error(id, why);
                 }

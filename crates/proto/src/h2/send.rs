@@ -28,6 +28,9 @@ impl Session {
         if self.continue_head(out) {
             return Output::Frame;
         }
+        if self.unpark(out) {
+            return Output::Frame;
+        }
         while let Some(control) = self.control.pop() {
             if self.write_control(control, out) {
                 return Output::Frame;
@@ -86,6 +89,7 @@ impl Session {
         self.control.shrink();
         self.events.shrink();
         self.ends.shrink();
+        self.seldom.take_if(|seldom| seldom.is_empty());
         if self.schedule.capacity() > store::SMALL {
             self.schedule = VecDeque::new();
         }
@@ -143,7 +147,7 @@ impl Session {
         Ok(())
     }
 
-    fn leave_schedule(&mut self, id: StreamId) {
+    pub(super) fn leave_schedule(&mut self, id: StreamId) {
         if let Some(stream) = self.streams.get_mut(id) {
             stream.scheduled = false;
         }
@@ -274,14 +278,15 @@ impl Session {
                     _ => return false,
                 }
             }
-            Control::Head { id, head, end } => return self.write_head(id, &head, end, out),
+            Control::Head { id, head, end } => return self.begin_head(id, head, end, out),
+            Control::Promise { on, id, head } => return self.write_promise(on, id, &head, out),
             Control::Refusal { number, status } => {
                 let mut head = Response::new(status);
                 if let Some(date) = self.epoch.and_then(|epoch| epoch.date(self.timers.now)) {
                     head.fields.push(b"date", date.as_bytes());
                 }
                 let head = Head::Response(head);
-                self.write_block(number, &head, true, out);
+                self.write_block(number, None, &head, true, out);
                 return true;
             }
             Control::RstStream { number, code } => (number, Frame::RstStream(code)),
@@ -294,26 +299,47 @@ impl Session {
         true
     }
 
-    fn write_head(&mut self, id: StreamId, head: &Head, end: bool, out: &mut Gather) -> bool {
+    pub(super) fn write_head(
+        &mut self,
+        id: StreamId,
+        head: &Head,
+        end: bool,
+        out: &mut Gather,
+    ) -> bool {
         let Some(stream) = self.streams.get_mut(id) else {
             return false;
         };
         stream.step(Step::SendHeaders);
         let number = stream.number;
-        self.write_block(number, head, end, out);
+        self.write_block(number, None, head, end, out);
         if end {
             self.said_all(id);
         }
         true
     }
 
-    /// Adds HEADERS; what is beyond the peer's largest frame waits to be its CONTINUATION.
-    fn write_block(&mut self, number: u32, head: &Head, end: bool, out: &mut Gather) {
+    /// Adds HEADERS, or PUSH_PROMISE of a stream; what is beyond the peer's largest frame waits to be its
+    /// CONTINUATION.
+    pub(super) fn write_block(
+        &mut self,
+        number: u32,
+        promised: Option<u32>,
+        head: &Head,
+        end: bool,
+        out: &mut Gather,
+    ) {
         let most = HEADER_LEN + self.peer.frame as usize;
         let encoder = &mut self.encoder;
         let rest = out.append(|run| {
             let at = run.len();
             run.extend_from_slice(&[0; HEADER_LEN]);
+            let kind = match promised {
+                None => Kind::Headers,
+                Some(promised) => {
+                    run.extend_from_slice(&promised.to_be_bytes());
+                    Kind::PushPromise
+                }
+            };
             encoder.begin(run);
             lines_of(head, |field| encoder.field(field, run));
             let rest = (run.len() - at > most).then(|| run.split_off(at + most));
@@ -323,7 +349,7 @@ impl Session {
             } else {
                 0
             };
-            frame::complete(run, at, Kind::Headers, end_stream | end_headers, number);
+            frame::complete(run, at, kind, end_stream | end_headers, number);
             rest
         });
         self.continuation = rest.map(|rest| (number, rest));

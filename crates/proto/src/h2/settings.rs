@@ -53,8 +53,9 @@ pub(super) fn announce(config: &Config, limits: &Limits, role: Role) -> Vec<u8> 
         entry(HEADER_TABLE_SIZE, limits.table);
     }
     match role {
-        Role::Client => entry(ENABLE_PUSH, 0),
-        Role::Server => entry(MAX_CONCURRENT_STREAMS, limits.streams),
+        Role::Client if !config.push => entry(ENABLE_PUSH, 0),
+        // For a client it bounds the streams that are pushed.
+        Role::Client | Role::Server => entry(MAX_CONCURRENT_STREAMS, limits.streams),
     }
     if stream_window(limits) != FIRST_WINDOW {
         entry(INITIAL_WINDOW_SIZE, stream_window(limits));
@@ -75,6 +76,8 @@ pub(super) fn announce(config: &Config, limits: &Limits, role: Role) -> Vec<u8> 
 pub(super) struct Peer {
     /// The largest table that our encoder may use.
     pub(super) table: u32,
+    /// Whether it takes pushed responses.
+    pub(super) push: bool,
     /// How many streams we may have open.
     pub(super) streams: u32,
     /// The window that our streams start with.
@@ -91,6 +94,7 @@ impl Peer {
     pub(super) fn new() -> Self {
         Self {
             table: FIRST_TABLE,
+            push: true,
             streams: 100,
             window: FIRST_WINDOW,
             frame: FIRST_FRAME,
@@ -113,6 +117,7 @@ impl Peer {
             ENABLE_PUSH if value > 1 || (value == 1 && of == Role::Server) => {
                 return Err(Violation::Setting);
             }
+            ENABLE_PUSH => self.push = value == 1,
             MAX_CONCURRENT_STREAMS => self.streams = value,
             INITIAL_WINDOW_SIZE if value > MAX_WINDOW => return Err(Violation::SettingWindow),
             INITIAL_WINDOW_SIZE => self.window = value,

@@ -14,13 +14,15 @@ pub(super) const SMALL: usize = 16;
 pub(super) struct Store {
     slots: Vec<Option<Stream>>,
     free: Vec<u32>,
-    /// Number and slot, in rising order: a new stream has the highest number, so it goes to the end.
+    /// Number and slot, in rising order: a new stream mostly has the highest number, and goes to the end.
     index: VecDeque<(u32, u32)>,
+    /// How many of them the server has opened: those with even numbers.
+    pushed: usize,
     resets: Resets,
 }
 
 impl Store {
-    /// Takes a stream whose number is above that of all others.
+    /// Takes a stream with a new number.
     pub(super) fn insert(&mut self, stream: Stream) -> StreamId {
         let number = stream.number;
         let slot = match self.free.pop() {
@@ -33,7 +35,15 @@ impl Store {
         if let Some(place) = self.slots.get_mut(slot as usize) {
             *place = Some(stream);
         }
-        self.index.push_back((number, slot));
+        match self.index.back() {
+            // Pushed streams count for themselves.
+            Some((last, _)) if *last > number => {
+                let at = self.index.partition_point(|(other, _)| *other < number);
+                self.index.insert(at, (number, slot));
+            }
+            _ => self.index.push_back((number, slot)),
+        }
+        self.pushed += usize::from(is_pushed(number));
         StreamId::new(u64::from(number), slot)
     }
 
@@ -68,6 +78,7 @@ impl Store {
         self.free.push(id.slot());
         if let Some(at) = self.position(stream.number) {
             self.index.remove(at);
+            self.pushed -= usize::from(is_pushed(stream.number));
         }
         Some(stream)
     }
@@ -90,6 +101,11 @@ impl Store {
     }
 
     /// All streams.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Stream> {
+        self.slots.iter().flatten()
+    }
+
+    /// All streams.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
         self.slots.iter_mut().flatten()
     }
@@ -97,6 +113,11 @@ impl Store {
     /// How many streams there are.
     pub(super) fn len(&self) -> usize {
         self.index.len()
+    }
+
+    /// How many of them the server has opened.
+    pub(super) fn pushed(&self) -> usize {
+        self.pushed
     }
 
     /// Whether there is no stream.
@@ -107,6 +128,7 @@ impl Store {
     /// Drops all streams.
     pub(super) fn clear(&mut self) {
         self.index.clear();
+        self.pushed = 0;
         self.rest();
     }
 
@@ -128,9 +150,27 @@ impl Store {
     }
 }
 
+/// Whether the server opens the stream with this number (RFC 9113, section 5.1.1).
+pub(super) fn is_pushed(number: u32) -> bool {
+    number.is_multiple_of(2)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn streams_that_the_server_opens_have_their_place_among_the_others() {
+        let mut store = Store::default();
+        let ids = [1, 5, 2, 7, 4].map(|number| store.insert(Stream::idle(number, 0, 0)));
+        let numbers = |store: &Store| store.ids().map(StreamId::number).collect::<Vec<_>>();
+        assert_eq!(numbers(&store), [1, 2, 4, 5, 7]);
+        assert_eq!(store.pushed(), 2);
+        let [_, five, two, ..] = ids;
+        assert!(store.remove(five).is_some() && store.remove(two).is_some());
+        assert_eq!((numbers(&store), store.pushed()), (vec![1, 4, 7], 1));
+        assert_eq!(store.find(4), Some(ids[4]));
+    }
 
     #[test]
     fn a_handle_of_a_stream_that_is_gone_finds_nothing_in_its_old_slot() {

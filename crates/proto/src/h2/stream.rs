@@ -5,11 +5,15 @@ use crate::session::{End, Pace};
 use bytes::Bytes;
 use std::time::Instant;
 
-/// Where a stream stands. Pushed streams have two states more (reserved), which exist only where push does.
+/// Where a stream stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// Known by its number only.
     Idle,
+    /// Server: promised, and our response has not begun.
+    ReservedLocal,
+    /// Client: promised by the server, whose response has not begun.
+    ReservedRemote,
     /// Both sides may send.
     Open,
     /// Our message is complete.
@@ -23,6 +27,9 @@ pub(super) enum State {
 /// What moves a stream. A frame with END_STREAM is two steps: the frame itself, then the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
+    /// A PUSH_PROMISE on another stream names this one.
+    SendPromise,
+    RecvPromise,
     SendHeaders,
     SendData,
     SendEnd,
@@ -37,31 +44,43 @@ impl State {
     /// The state after a step; none where the step is not allowed.
     ///
     /// ```text
-    ///                 +--------+
-    ///                 |  idle  |
-    ///                 +--------+
-    ///                      │ send HEADERS / recv HEADERS
-    ///                      ▼
-    ///                 +--------+
-    ///        recv end |  open  | send end
-    ///      ┌──────────|        |──────────┐
-    ///      ▼          +--------+          ▼
-    /// +----------+         │         +----------+
-    /// |   half   |         │         |   half   |
-    /// |  closed  |         │ RST     |  closed  |
-    /// | (remote) |         │         | (local)  |
-    /// +----------+         │         +----------+
-    ///      │ send end/RST  ▼  recv end/RST │
-    ///      │          +--------+           │
-    ///      └─────────►| closed |◄──────────┘
-    ///                 +--------+
+    ///                      +--------+
+    ///         send promise |  idle  | recv promise
+    ///      ┌───────────────|        |───────────────┐
+    ///      ▼               +--------+               ▼
+    /// +----------+              │              +----------+
+    /// | reserved |              │ send HEADERS │ reserved |
+    /// | (local)  |              │ recv HEADERS | (remote) |
+    /// +----------+              ▼              +----------+
+    ///   │  │               +--------+               │  │
+    ///   │  │ send HEADERS  |  open  |  recv HEADERS │  │
+    ///   │  │          ┌────|        |────┐          │  │
+    ///   │  │ recv end │    +--------+    │ send end │  │
+    ///   │  ▼          ▼         │        ▼          ▼  │
+    ///   │  +----------+         │         +----------+ │
+    ///   │  |   half   |         │         |   half   | │
+    ///   │  |  closed  |         │ RST     |  closed  | │ RST
+    ///   │  | (remote) |         │         | (local)  | │
+    ///   │  +----------+         │         +----------+ │
+    ///   │       │ send end/RST  ▼  recv end/RST │      │
+    ///   │       │          +--------+           │      │
+    ///   └───────┴─────────►| closed |◄──────────┴──────┘
+    ///                      +--------+
     /// ```
     pub(super) fn after(self, step: Step) -> Option<State> {
-        use State::{Closed, HalfClosedLocal, HalfClosedRemote, Idle, Open};
+        use State::{
+            Closed, HalfClosedLocal, HalfClosedRemote, Idle, Open, ReservedLocal, ReservedRemote,
+        };
         use Step::{
-            RecvData, RecvEnd, RecvHeaders, RecvReset, SendData, SendEnd, SendHeaders, SendReset,
+            RecvData, RecvEnd, RecvHeaders, RecvPromise, RecvReset, SendData, SendEnd, SendHeaders,
+            SendPromise, SendReset,
         };
         Some(match (self, step) {
+            (Idle, SendPromise) => ReservedLocal,
+            (Idle, RecvPromise) => ReservedRemote,
+            (ReservedLocal, SendHeaders) => HalfClosedRemote,
+            (ReservedRemote, RecvHeaders) => HalfClosedLocal,
+            (ReservedLocal | ReservedRemote, SendReset | RecvReset) => Closed,
             (Idle, SendHeaders | RecvHeaders) => Open,
             (Open, SendHeaders | SendData | RecvHeaders | RecvData) => Open,
             (Open, SendEnd) => HalfClosedLocal,
@@ -77,14 +96,25 @@ impl State {
         })
     }
 
-    /// Whether the peer's message is complete.
+    /// Whether the peer's message is complete. To a promised stream it says nothing.
     pub(super) fn heard_all(self) -> bool {
-        matches!(self, State::HalfClosedRemote | State::Closed)
+        matches!(
+            self,
+            State::ReservedLocal | State::HalfClosedRemote | State::Closed
+        )
     }
 
-    /// Whether our message is complete and has left.
+    /// Whether our message is complete and has left. To a promised stream the client says nothing.
     pub(super) fn said_all(self) -> bool {
-        matches!(self, State::HalfClosedLocal | State::Closed)
+        matches!(
+            self,
+            State::ReservedRemote | State::HalfClosedLocal | State::Closed
+        )
+    }
+
+    /// Whether it is promised, and its response has not begun.
+    pub(super) fn is_reserved(self) -> bool {
+        matches!(self, State::ReservedLocal | State::ReservedRemote)
     }
 }
 
@@ -172,6 +202,8 @@ pub(super) struct Stream {
     pub(super) discarding: bool,
     /// The caller has nothing to supply until it says so.
     pub(super) deferred: bool,
+    /// Its head waits until the client takes another pushed stream.
+    pub(super) parked: bool,
     /// It is in the queue of those that may send DATA.
     pub(super) scheduled: bool,
     /// No window was open, and its caller has said that its body goes on, or has not answered yet.
@@ -201,6 +233,7 @@ impl Stream {
             expects: false,
             discarding: false,
             deferred: false,
+            parked: false,
             scheduled: false,
             asked_end: false,
             crediting: false,
@@ -221,15 +254,20 @@ impl Stream {
         }
     }
 
-    /// Whether our body waits for credit; `open` says whether the connection's window allows anything.
+    /// Whether our message waits for the peer's leave, or our body for its credit; `open` says whether the connection's window allows anything.
     pub(super) fn is_stuck(&self, open: bool) -> bool {
         let allowed = open && self.send_window.room() > 0;
-        self.saying == Saying::Body && !self.deferred && !allowed
+        self.parked || (self.saying == Saying::Body && !self.deferred && !allowed)
     }
 
     /// Whether what the peer has still to say is of no use: ours is said, and nobody wants the rest of its body.
     pub(super) fn is_pointless(&self) -> bool {
         self.discarding && self.hearing == Hearing::Body && self.state.said_all()
+    }
+
+    /// Client: whether the stream has become a tunnel (RFC 9113, section 8.5).
+    pub(super) fn is_tunnel(&self) -> bool {
+        self.asked == Asked::Tunnel && self.hearing == Hearing::Body && self.to_hear.is_none()
     }
 
     /// Counts content against the announced length (RFC 9113, section 8.1.1). Answers false where it is too much.
@@ -262,12 +300,16 @@ mod tests {
         use std::fmt::Write as _;
         let states = [
             State::Idle,
+            State::ReservedLocal,
+            State::ReservedRemote,
             State::Open,
             State::HalfClosedLocal,
             State::HalfClosedRemote,
             State::Closed,
         ];
         let steps = [
+            Step::SendPromise,
+            Step::RecvPromise,
             Step::SendHeaders,
             Step::SendData,
             Step::SendEnd,

@@ -139,7 +139,7 @@ fn a_push_promise_ends_the_connection_at_either_end() {
     };
     serve(&promise(Script::client().head(1, POST, false), 2))
         .assert_failed(Violation::PushPromise, Code::Protocol);
-    request(&["GET"], &promise(Script::server(), 2))
+    request(&["GET"], &promise(Script::server().ack(), 2))
         .assert_failed(Violation::PushPromise, Code::Protocol);
 }
 
