@@ -281,6 +281,7 @@ impl Session {
             }
         }
         self.timers.idle = None;
+        self.reasons.request();
         let id = self.streams.insert(stream);
         self.events.push(Event::Request {
             id,

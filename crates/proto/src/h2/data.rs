@@ -8,6 +8,9 @@ use crate::error::{ConnectionError, Violation};
 use crate::fields::Fields;
 use crate::session::{Event, StreamId};
 
+/// DATA with fewer octets of content, and more to come, is a crumb: its header is longer than what it carries.
+const CRUMB: usize = 8;
+
 /// DATA under way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Data {
@@ -38,6 +41,8 @@ impl Session {
         let end = header.has(flags::END_STREAM);
         if content == 0 && !end {
             self.count_glitch()?;
+        } else if content < CRUMB && !end {
+            self.count_toil()?;
         }
         let id = self.admit_data(header, content)?;
         match id {

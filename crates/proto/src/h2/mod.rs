@@ -64,7 +64,7 @@ use ends::Ends;
 use flow::{RecvWindow, SendWindow};
 use frame::MAX_STREAM;
 use queue::Queue;
-use rate::{Bucket, Late};
+use rate::{Bucket, Late, Reasons};
 use resets::By;
 use seldom::Seldom;
 use std::collections::VecDeque;
@@ -150,6 +150,7 @@ pub struct Session {
     /// What may still come for streams that this side has reset, in good faith.
     late: Late,
     glitches: Bucket,
+    reasons: Reasons,
     drain: Drain,
     timers: Timers,
     epoch: Option<Epoch>,
@@ -220,6 +221,7 @@ impl Session {
             resets: Bucket::new(now),
             late: Late::default(),
             glitches: Bucket::new(now),
+            reasons: Reasons::default(),
             drain: Drain::new(),
             timers: Timers::new(now),
             epoch: None,
@@ -301,6 +303,14 @@ impl Session {
             return Err(Violation::TooManyGlitches.into());
         }
         Ok(())
+    }
+
+    /// Counts a small frame, unless there was a reason for it.
+    fn count_toil(&mut self) -> Result<(), ConnectionError> {
+        if self.reasons.take() {
+            return Ok(());
+        }
+        self.count_glitch()
     }
 
     /// Octets have left the session, or will never leave it: the connection's credit for them.

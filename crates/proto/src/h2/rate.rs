@@ -60,6 +60,41 @@ impl Late {
     }
 }
 
+/// Small frames that a peer has a reason to send, because of what it was sent or has asked for: credit for octets of
+/// ours, a PING beside them. Without a reason they serve nobody, and cost a peer next to nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Reasons(u32);
+
+impl Reasons {
+    /// As many as this are kept for later.
+    const MOST: u32 = 1 << 14;
+    /// A request: a window for its response, and something beside it.
+    const REQUEST: u32 = 4;
+    /// Every frame may be credited to its stream and to the connection, and long ones in steps of 1 KiB.
+    const STEP: usize = 512;
+
+    /// A request came.
+    pub(super) fn request(&mut self) {
+        self.add(Self::REQUEST);
+    }
+
+    /// DATA of so many octets has left.
+    pub(super) fn data(&mut self, octets: usize) {
+        self.add(2 + (octets / Self::STEP) as u32);
+    }
+
+    /// A frame came that needs one. Answers whether there was one.
+    pub(super) fn take(&mut self) -> bool {
+        let some = self.0 > 0;
+        self.0 -= u32::from(some);
+        some
+    }
+
+    fn add(&mut self, frames: u32) {
+        self.0 = self.0.saturating_add(frames).min(Self::MOST);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -312,6 +312,7 @@ impl Session {
             Ok(Frame::Settings(entries)) => self.take_settings(entries),
             Ok(Frame::SettingsAck) => self.settings_agreed(),
             Ok(Frame::Ping(octets)) => {
+                self.count_toil()?;
                 self.control.push(Control::PingAck(octets));
                 Ok(())
             }
@@ -461,6 +462,7 @@ impl Session {
     }
 
     fn widen(&mut self, number: u32, increment: u32) -> Result<(), ConnectionError> {
+        self.count_toil()?;
         if number == 0 {
             self.send_window.grow(increment)?;
             return Ok(());

@@ -188,6 +188,7 @@ impl Session {
             stream.stuck = None;
             stream.asked_end = false;
             self.send_window.spend(bytes.len());
+            self.reasons.data(bytes.len());
             if self.send_window.room() == 0 {
                 self.ends.look();
             }

@@ -5,6 +5,7 @@ mod frames;
 mod interleaving;
 mod limits;
 mod pair;
+mod s10_5_toil;
 mod s3_4_preface;
 mod s4_frames;
 mod s5_1_states;
