@@ -41,6 +41,7 @@ mod queue;
 mod rate;
 mod recv;
 mod resets;
+mod schedule;
 mod seldom;
 mod send;
 mod settings;
@@ -66,8 +67,8 @@ use frame::MAX_STREAM;
 use queue::Queue;
 use rate::{Bucket, Late, Reasons};
 use resets::By;
+use schedule::Schedule;
 use seldom::Seldom;
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
@@ -138,8 +139,8 @@ pub struct Session {
     control: Waiting,
     /// The rest of a field block that is longer than a frame, and its stream: nothing may come between.
     continuation: Option<(u32, Vec<u8>)>,
-    /// Streams that may send DATA, in the order of their turns.
-    schedule: VecDeque<StreamId>,
+    /// Streams that may send DATA.
+    schedule: Schedule,
     ends: Ends,
     /// The question that was asked last.
     question: Option<(StreamId, usize)>,
@@ -213,7 +214,7 @@ impl Session {
             crediting,
             control,
             continuation: None,
-            schedule: VecDeque::new(),
+            schedule: Schedule::default(),
             ends: Ends::default(),
             question: None,
             piece: None,
@@ -243,7 +244,8 @@ impl Session {
 
     /// Takes a stream out of the table: what its consumer holds does not count any more.
     fn remove(&mut self, id: StreamId) {
-        if let Some(stream) = self.streams.remove(id) {
+        if let Some(mut stream) = self.streams.remove(id) {
+            self.schedule.remove(id, &mut stream.turn);
             if stream.parked {
                 self.unpark_none_of(id);
             }
@@ -341,12 +343,11 @@ impl Session {
             && stream.saying == Saying::Body
             && !stream.deferred
             && !stream.parked
-            && !stream.scheduled
+            && !stream.turn.waits()
         {
             let room = stream.send_window.room();
             if room > 0 {
-                stream.scheduled = true;
-                self.schedule.push_back(id);
+                self.schedule.add(id, &mut stream.turn);
             } else {
                 self.timers.watch();
             }
@@ -359,7 +360,7 @@ impl Session {
     /// The connection is over: last words, and nothing else.
     fn end(&mut self, code: Code) {
         self.streams.clear();
-        self.schedule = VecDeque::new();
+        self.schedule = Schedule::default();
         self.ends = Ends::default();
         self.events = Queue::new();
         self.partial = Vec::new();
@@ -475,7 +476,7 @@ impl Streams for Session {
         if let Some(stream) = self.streams.get_mut(id) {
             stream.deferred = false;
             stream.asked_end = false;
-            if stream.scheduled && self.send_window.room() == 0 {
+            if stream.turn.waits() && self.send_window.room() == 0 {
                 self.ends.look();
             }
             self.schedule(id);

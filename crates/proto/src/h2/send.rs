@@ -8,13 +8,12 @@ use super::control::{Control, Head};
 use super::frame::{self, Frame, HEADER_LEN, Header, Kind, Settings, flags};
 use super::message;
 use super::stream::{Piece, Saying, State, Step};
-use super::{PREFACE, Session, settings, store};
+use super::{PREFACE, Session, settings};
 use crate::error::{Code, UsageError};
 use crate::fields::Field;
 use crate::head::Response;
 use crate::session::{End, Gather, Output, Role, StreamId, Supply};
 use bytes::Bytes;
-use std::collections::VecDeque;
 
 /// The most that one DATA frame takes, however large the peer's frames may be: streams take turns, and no peer says
 /// how much a turn holds.
@@ -42,16 +41,12 @@ impl Session {
             return Output::Frame;
         }
         while self.send_window.room() > 0
-            && let Some(id) = self.schedule.front().copied()
+            && let Some(id) = self.schedule.next()
+            && let Some(stream) = self.streams.get_mut(id)
         {
-            let Some(stream) = self.streams.get_mut(id) else {
-                self.schedule.pop_front();
-                continue;
-            };
             let most = stream.send_window.room();
             if most == 0 {
-                stream.scheduled = false;
-                self.schedule.pop_front();
+                self.schedule.remove(id, &mut stream.turn);
                 self.timers.watch();
                 self.ends.look();
                 continue;
@@ -90,9 +85,7 @@ impl Session {
         self.events.shrink();
         self.ends.shrink();
         self.seldom.take_if(|seldom| seldom.is_empty());
-        if self.schedule.capacity() > store::SMALL {
-            self.schedule = VecDeque::new();
-        }
+        self.schedule.rest();
     }
 
     /// Takes the answer to the last question.
@@ -149,12 +142,7 @@ impl Session {
 
     pub(super) fn leave_schedule(&mut self, id: StreamId) {
         if let Some(stream) = self.streams.get_mut(id) {
-            stream.scheduled = false;
-        }
-        if self.schedule.front() == Some(&id) {
-            self.schedule.pop_front();
-        } else {
-            self.schedule.retain(|other| *other != id);
+            self.schedule.remove(id, &mut stream.turn);
         }
     }
 
@@ -185,6 +173,7 @@ impl Session {
         if written {
             let last = matches!(end, End::Last);
             stream.send_window.spend(bytes.len());
+            self.schedule.spent(id, &mut stream.turn, bytes.len());
             stream.stuck = None;
             stream.asked_end = false;
             self.send_window.spend(bytes.len());

@@ -1,7 +1,8 @@
 //! One stream: its state, its two messages and its windows (RFC 9113, section 5.1).
 
 use crate::h2::flow::{RecvWindow, SendWindow};
-use crate::session::{End, Pace};
+use crate::h2::schedule::Turn;
+use crate::session::{End, Pace, Priority};
 use bytes::Bytes;
 use std::time::Instant;
 
@@ -204,8 +205,8 @@ pub(super) struct Stream {
     pub(super) deferred: bool,
     /// Its head waits until the client takes another pushed stream.
     pub(super) parked: bool,
-    /// It is in the queue of those that may send DATA.
-    pub(super) scheduled: bool,
+    /// Its place among those that may send DATA.
+    pub(super) turn: Turn,
     /// No window was open, and its caller has said that its body goes on, or has not answered yet.
     pub(super) asked_end: bool,
     /// A WINDOW_UPDATE for it is queued.
@@ -234,7 +235,7 @@ impl Stream {
             discarding: false,
             deferred: false,
             parked: false,
-            scheduled: false,
+            turn: Turn::new(Priority::default(), true),
             asked_end: false,
             crediting: false,
             stuck: None,
