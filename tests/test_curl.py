@@ -12,7 +12,7 @@ import pytest
 import peers
 
 if TYPE_CHECKING:
-    from conftest import Certificate
+    from conftest import Certificate, Serve
     from program import Program
 
 # The three ways to a page that curl has over one port or the other.
@@ -84,10 +84,31 @@ def test_client_and_application_agree_on_the_protocol(
     assert environ.get("HTTPS", "off") == ("on" if tls else "off")
 
 
-def test_an_upgrade_to_h2c_is_served_as_http_1_1(site: Program) -> None:
-    """RFC 9113, section 3.1: the upgrade is gone; a server may ignore it (RFC 9110, section 7.8)."""
-    out = curl("--http2", "--write-out", "%{http_version} %{http_code}", f"{site.url}/hello")
-    assert out == "Hello, world!\n1.1 200"
+def test_an_upgrade_to_h2c_is_served_over_http_2(site: Program) -> None:
+    """RFC 7540, section 3.2: the request is the application's once, as one of HTTP/2."""
+    out = curl("--http2", "--write-out", "\n%{http_version}", f"{site.url}/environ")
+    body, _, version = out.rpartition("\n")
+    environ = json.loads(body)
+    assert (version, environ["SERVER_PROTOCOL"]) == ("2", "HTTP/2")
+    assert "HTTP_UPGRADE" not in environ
+    assert "HTTP_HTTP2_SETTINGS" not in environ
+    out = curl("--http2", *[f"{site.url}/hello"] * 3)
+    assert out == "Hello, world!\n" * 3
+
+
+def test_an_upgrade_is_not_taken_with_content_or_through_a_proxy(site: Program) -> None:
+    version = ("--write-out", " %{http_version}")
+    out = curl("--http2", *version, "--data-binary", "abc", f"{site.url}/count")
+    assert out.startswith("3 ")
+    assert out.endswith(" 1.1")
+    out = curl("--http2", *version, "--header", "X-Forwarded-For: 192.0.2.1", f"{site.url}/hello")
+    assert out == "Hello, world!\n 1.1"
+
+
+def test_an_upgrade_is_not_taken_where_it_is_off(serve: Serve) -> None:
+    with serve("--h2c-upgrade", "off") as program:
+        out = curl("--http2", "--write-out", "%{http_version}", f"{program.url}/hello")
+        assert out == "Hello, world!\n1.1"
 
 
 def test_http_1_0_ends_a_body_of_unknown_length_by_closing(site: Program) -> None:

@@ -43,6 +43,20 @@ def test_get_shows_the_frames_of_a_well_run_connection(url: str) -> None:
     assert "recv GOAWAY" not in out
 
 
+def test_an_upgrade_leads_to_http_2(site: Program, tmp_path: Path) -> None:
+    """RFC 7540, section 3.2; nghttp offers with OPTIONS where it has content to send."""
+    out = run("nghttp", "--upgrade", "--verbose", f"{site.url}/hello")
+    assert "HTTP Upgrade success" in out
+    assert re.search(r"recv \(stream_id=1\) :status: 200", out)
+    assert "Hello, world!" in out
+    upload = tmp_path / "upload"
+    upload.write_bytes(b"x" * 300_000)
+    out = run("nghttp", "--upgrade", "--data", upload, f"{site.url}/count")
+    assert out.startswith("300000 ")
+    out = run("nghttp", "--upgrade", "--null-out", "--stat", "--multiply=100", f"{site.url}/hello")
+    assert len(re.findall(r"\b200\b\s+\d+\s+/hello", out)) == 100
+
+
 def test_post_sends_a_body(url: str, tmp_path: Path) -> None:
     upload = tmp_path / "upload"
     upload.write_bytes(b"x" * 300_000)

@@ -90,6 +90,9 @@ impl Plan {
         for (listen, handed) in self.serve.listen.iter().zip(&self.listeners) {
             let (scheme, protocols) = match handed.identity {
                 Some(_) => ("https", "HTTP/2, HTTP/1.1"),
+                None if self.serve.h2c_upgrade => {
+                    ("http", "HTTP/1.1, HTTP/2 by prior knowledge or upgrade")
+                }
                 None => ("http", "HTTP/1.1, HTTP/2 by prior knowledge"),
             };
             match handed.listener.local() {
@@ -123,6 +126,7 @@ impl Plan {
         thalweg_net::Config {
             workers: serve.io_threads,
             limits: Arc::new(self.limits()),
+            h2c_upgrade: serve.h2c_upgrade,
             connections: match serve.max_connections {
                 0 => usize::MAX,
                 most => most,

@@ -39,6 +39,8 @@ pub struct Front {
     outbox: Rc<Outbox>,
     /// As the access log shows it.
     peer: String,
+    /// Whether HTTP/2 is spoken, which tells of each refused request by itself.
+    is_http2: bool,
     streams: Table,
     /// The streams to attend to in this turn.
     turn: Vec<StreamId>,
@@ -49,6 +51,7 @@ impl Front {
         let outbox = Rc::new(Outbox::new(wake));
         let key = desk.connections.borrow_mut().insert(Rc::clone(&outbox));
         let shown = desk.lines.as_ref().map(|_| host(&peer.address));
+        let is_http2 = peer.protocol == Protocol::Http2;
         Self {
             desk,
             key,
@@ -59,6 +62,7 @@ impl Front {
             }),
             outbox,
             peer: shown.unwrap_or_default(),
+            is_http2,
             streams: Table::default(),
             turn: Vec::new(),
         }
@@ -67,8 +71,10 @@ impl Front {
     /// A request has come: makes its exchange, and gives it to its handler.
     fn begin(&mut self, id: StreamId, mut head: Request, end: bool) {
         let awaits_continue = !end && awaits_continue(&head);
+        // A plain connection may have changed since it began (RFC 7540, section 3.2).
+        self.is_http2 = head.version > Version::Http11;
         // HTTP/2 has none (RFC 9113, section 8.2.2).
-        if head.version <= Version::Http11 {
+        if !self.is_http2 {
             remove_connection_fields(&mut head.fields, false);
         }
         let conduit = Arc::new(Conduit::new(
@@ -327,7 +333,7 @@ impl Connection for Front {
         let lost = self.streams.take_all();
         if let Some(error) = error
             && lost.is_empty()
-            && self.origin.peer.protocol == Protocol::Http1
+            && !self.is_http2
             && error.why != Violation::IdleTimeout
         {
             // Over HTTP/1.x a request that is refused ends the connection, and there is no event.

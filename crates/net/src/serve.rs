@@ -26,6 +26,9 @@ pub struct Config {
     pub workers: usize,
     /// The bounds of every connection's session.
     pub limits: Arc<Limits>,
+    /// Whether a plain connection of HTTP/1.1 goes on in HTTP/2 where its first request offers that with
+    /// `Upgrade: h2c` (RFC 7540, section 3.2). Default: yes, as clients that offer it expect.
+    pub h2c_upgrade: bool,
     /// Connections at once; more wait in the kernel's queue. Default: no bound but the process' descriptors.
     pub connections: usize,
     /// From the acceptance of a connection to the end of its TLS handshake. Default 10 s.
@@ -43,6 +46,7 @@ impl Default for Config {
         Self {
             workers: 1,
             limits: Arc::default(),
+            h2c_upgrade: true,
             connections: usize::MAX,
             handshake_time: Duration::from_secs(10),
             write_time: Duration::from_secs(60),
@@ -64,7 +68,8 @@ pub struct Endpoint {
 /// Whether connections come over TLS.
 #[derive(Clone, Debug)]
 pub enum Security {
-    /// No TLS: HTTP/1.x, or HTTP/2 when the client begins with its preface (RFC 9113, section 3.3).
+    /// No TLS: HTTP/1.x, or HTTP/2 when the client begins with its preface (RFC 9113, section 3.3) or
+    /// [offers to change](Config::h2c_upgrade) to it.
     Plain,
     /// TLS, and the protocol that its ALPN names.
     Tls(ServerTls),

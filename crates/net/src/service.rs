@@ -109,7 +109,8 @@ pub struct Peer {
     pub local: SocketAddress,
     /// What was negotiated, over TLS.
     pub tls: Option<TlsInfo>,
-    /// The protocol that is spoken.
+    /// The protocol of its first octets. A plain connection of HTTP/1.1 may change to HTTP/2 by the client's first
+    /// request ([`Config::h2c_upgrade`](crate::Config::h2c_upgrade)), whose version says so.
     pub protocol: Protocol,
 }
 

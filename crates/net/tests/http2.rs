@@ -6,10 +6,10 @@ use rustls::version::TLS13;
 use std::io::{Read, Write};
 use std::process::Command;
 use std::time::Duration;
-use support::Server;
 use support::certificate::{Pem, connect};
 use support::h2_client::H2Client;
-use thalweg_net::{Config, Protocol};
+use support::{Server, has};
+use thalweg_net::{Config, Protocol, Security};
 
 /// RFC 9113, section 3.3.
 #[test]
@@ -106,13 +106,19 @@ fn curl_is_served_over_each_protocol() {
     let pem = Pem::make();
     let server = Server::start(Config::default(), pem.security());
     let plain = Server::plain();
+    let config = Config {
+        h2c_upgrade: false,
+        ..Config::default()
+    };
+    let stays = Server::start(config, Security::Plain);
     let cases = [
         (&server, "https", "--http1.1", "1.1"),
         (&server, "https", "--http2", "2"),
         (&plain, "http", "--http1.1", "1.1"),
         (&plain, "http", "--http2-prior-knowledge", "2"),
-        // An Upgrade to h2c is not honoured (RFC 9113, section 3.1): HTTP/1.1 goes on.
-        (&plain, "http", "--http2", "1.1"),
+        // By an Upgrade that is taken (RFC 7540, section 3.2), and one that is not.
+        (&plain, "http", "--http2", "2"),
+        (&stays, "http", "--http2", "1.1"),
     ];
     for (server, scheme, option, version) in cases {
         let url = format!("{scheme}://{}/hello", server.address);
@@ -152,21 +158,4 @@ fn nghttp_is_served() {
         "{}",
         String::from_utf8_lossy(&out.stderr)
     );
-}
-
-/// Whether a peer is installed. CI must have it; elsewhere its test says that it is skipped.
-#[expect(clippy::print_stderr, reason = "a skipped test must be seen")]
-fn has(program: &str) -> bool {
-    let found = Command::new(program)
-        .arg("--version")
-        .output()
-        .is_ok_and(|out| out.status.success());
-    assert!(
-        found || std::env::var_os("CI").is_none(),
-        "{program} is missing"
-    );
-    if !found {
-        eprintln!("SKIPPED: {program} is not installed (make peers brings it)");
-    }
-    found
 }

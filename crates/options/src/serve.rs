@@ -13,6 +13,7 @@ pub struct Serve {
     /// `--http`, `--https` and `--https2`, in the order given. At least one.
     pub listen: Vec<Listen>,
     pub shared_socket: Vec<Address>,
+    pub h2c_upgrade: bool,
     pub uid: Option<String>,
     pub gid: Option<String>,
 
@@ -58,6 +59,7 @@ impl Serve {
         Self {
             listen: Vec::new(),
             shared_socket: Vec::new(),
+            h2c_upgrade: false,
             uid: None,
             gid: None,
             application: Application {

@@ -113,8 +113,8 @@ pub const TABLE: &[Row] = &[
         short: Some('b'),
         also: &["bind", "httprouter"],
         form: "ADDRESS",
-        meaning: "HTTP/1.1, and HTTP/2 by prior knowledge; 127.0.0.1:8000 if no\n\
-                  address is given",
+        meaning: "HTTP/1.1, and HTTP/2 by prior knowledge or --h2c-upgrade;\n\
+                  127.0.0.1:8000 if no address is given",
         repeats: true,
         group: Group::Listening,
         set: |draft, given| items::http(given).map(|one| draft.serve.listen.push(one)),
@@ -136,6 +136,17 @@ pub const TABLE: &[Row] = &[
         repeats: true,
         group: Group::Listening,
         set: |draft, given| items::https(given).map(|one| draft.serve.listen.push(one)),
+        ..EMPTY
+    },
+    Row {
+        name: "h2c-upgrade",
+        also: &["http1-upgrade-to-http2"],
+        form: "on|off",
+        default: "on",
+        meaning: "HTTP/2 on plain addresses for clients of HTTP/1.1 that offer it\n\
+                  (Upgrade: h2c); never for what came through a proxy",
+        group: Group::Listening,
+        set: |draft, given| value::switch(given).map(|value| draft.serve.h2c_upgrade = value),
         ..EMPTY
     },
     Row {

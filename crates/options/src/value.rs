@@ -103,6 +103,11 @@ pub(crate) fn word<T: Copy>(value: &OsStr, words: &[(&'static str, T)]) -> Resul
         })
 }
 
+/// Whether something is done.
+pub(crate) fn switch(value: &OsStr) -> Result<bool, Allowed> {
+    word(value, &[("on", true), ("off", false)])
+}
+
 fn split_unit(text: &str) -> (&str, &str) {
     let end = text
         .find(|c: char| !c.is_ascii_digit())

@@ -154,7 +154,7 @@ impl<S: Service> Driver<S> {
             Opened::Refused => Next::Enter(Stage::Closing { linger: true }),
             Opened::Gone => Next::Enter(Stage::Over),
             Opened::Speaks(peer) => {
-                let session = opening::session(&peer, &self.shared.config.limits, now);
+                let session = opening::session(&peer, &self.shared.config, now);
                 let wake = crate::Wake::new(Rc::clone(&self.bell));
                 let connection = self.service.accept(peer, wake);
                 Next::Enter(Stage::Open(Open::new(session, connection)))

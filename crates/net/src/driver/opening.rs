@@ -1,6 +1,7 @@
 //! The beginning of a connection: the TLS handshake, or the octets that tell HTTP/2 from HTTP/1.x.
 
 use super::transport::{Broken, Received, Transport};
+use crate::Config;
 use crate::listen::SocketAddress;
 use crate::service::{Peer, Protocol};
 use crate::worker::Scratch;
@@ -8,9 +9,8 @@ use std::sync::Arc;
 use std::task::Context;
 use std::time::{Duration, Instant, SystemTime};
 use thalweg_proto::h1::{self, Scheme};
-use thalweg_proto::h2;
-use thalweg_proto::limits::Limits;
 use thalweg_proto::session::{Epoch, Session};
+use thalweg_proto::{h2, h2c};
 
 /// What is left of a client's patience when we drain.
 const HURRY: Duration = Duration::from_millis(500);
@@ -134,13 +134,16 @@ fn sniff(octets: &[u8]) -> Option<Protocol> {
 }
 
 /// The session of a connection's protocol.
-pub(super) fn session(peer: &Peer, limits: &Arc<Limits>, now: Instant) -> Box<dyn Session> {
-    let limits = Arc::clone(limits);
+pub(super) fn session(peer: &Peer, config: &Config, now: Instant) -> Box<dyn Session> {
+    let limits = Arc::clone(&config.limits);
     let epoch = Epoch::new(now, SystemTime::now());
     match (peer.protocol, &peer.tls) {
         (Protocol::Http2, _) => Box::new(h2::Session::server(limits, now).dated(epoch)),
         (Protocol::Http1, Some(_)) => {
             Box::new(h1::Session::server(limits, Scheme::Https, now).dated(epoch))
+        }
+        (Protocol::Http1, None) if config.h2c_upgrade => {
+            Box::new(h2c::Session::server(limits, now).dated(epoch))
         }
         (Protocol::Http1, None) => {
             Box::new(h1::Session::server(limits, Scheme::Http, now).dated(epoch))

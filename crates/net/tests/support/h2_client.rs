@@ -1,4 +1,5 @@
-//! A blocking HTTP/2 client over any stream: our own client session, one step after another.
+//! A blocking client over any stream: one of our own client sessions, HTTP/2 if no other is given, one step after
+//! another.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -6,13 +7,11 @@ use std::time::Instant;
 use thalweg_proto::h2;
 use thalweg_proto::head::Request;
 use thalweg_proto::limits::Limits;
-use thalweg_proto::session::{
-    Eof, Event, Gather, Session, Source, StreamId, Streams, Supply, fill,
-};
+use thalweg_proto::session::{Eof, Event, Gather, Session, Source, StreamId, Supply, fill};
 
-pub struct H2Client<T> {
+pub struct H2Client<T, S = h2::Session> {
     pub stream: T,
-    session: h2::Session,
+    pub session: S,
     /// What came on each stream: status, body, whether it is complete.
     pub answers: HashMap<StreamId, Answer>,
     pub goaways: usize,
@@ -38,9 +37,18 @@ impl Source for NoBody {
 
 impl<T: Read + Write> H2Client<T> {
     pub fn new(stream: T) -> Self {
+        Self::over(
+            stream,
+            h2::Session::client(Limits::default(), Instant::now()),
+        )
+    }
+}
+
+impl<T: Read + Write, S: Session> H2Client<T, S> {
+    pub fn over(stream: T, session: S) -> Self {
         Self {
             stream,
-            session: h2::Session::client(Limits::default(), Instant::now()),
+            session,
             answers: HashMap::new(),
             goaways: 0,
             ended: false,
@@ -129,7 +137,7 @@ impl<T: Read + Write> H2Client<T> {
 }
 
 fn note(
-    session: &mut h2::Session,
+    session: &mut impl Session,
     answers: &mut HashMap<StreamId, Answer>,
     goaways: &mut usize,
     event: Event<'_>,

@@ -3,6 +3,7 @@
 //! | request | answer |
 //! |---|---|
 //! | `GET /hello` | `hello` |
+//! | `OPTIONS *` | nothing in it |
 //! | `GET /large/N` | N octets |
 //! | `POST /echo` | its body, once that is complete |
 //! | `POST /deaf` | nothing; its body is never taken |
@@ -222,6 +223,7 @@ impl Answering {
         let (path, body) = self.paths.remove(&id).unwrap();
         match path.as_str() {
             "/hello" => self.answer(session, id, "hello".into()),
+            "*" => self.answer(session, id, Bytes::new()),
             "/echo" => self.answer(session, id, body.into()),
             "/late" => {
                 self.waiting.push(id);
@@ -298,4 +300,21 @@ impl Source for Answering {
         };
         Supply::Chunk(piece, end)
     }
+}
+
+/// Whether a peer is installed. CI must have it; elsewhere its test says that it is skipped.
+#[expect(clippy::print_stderr, reason = "a skipped test must be seen")]
+pub fn has(program: &str) -> bool {
+    let found = std::process::Command::new(program)
+        .arg("--version")
+        .output()
+        .is_ok_and(|out| out.status.success());
+    assert!(
+        found || std::env::var_os("CI").is_none(),
+        "{program} is missing"
+    );
+    if !found {
+        eprintln!("SKIPPED: {program} is not installed (make peers brings it)");
+    }
+    found
 }
