@@ -294,7 +294,7 @@ impl Outcome {
 }
 
 /// Feeds a session in every split, and checks that the split makes no difference.
-fn play_to(
+pub(crate) fn play_to(
     session: impl Fn(Instant) -> Session,
     between: impl Fn(&mut Caller<Session>, Instant),
     scripts: &[&Script],
