@@ -234,6 +234,7 @@ impl Session {
 
     /// A request that never becomes a stream here. Where it only asks for too much, a response says so.
     pub(super) fn refuse(&mut self, start: Start, why: Violation) -> Result<(), ConnectionError> {
+        self.trace.fault(why);
         self.count_reset()?;
         let number = start.number;
         let code = match why {

@@ -34,6 +34,7 @@ impl Session {
             Ok(content) => content,
             Err(Fault::Connection(why) | Fault::Stream(why)) => return Err(why.into()),
         };
+        self.trace.padding(pad);
         self.recv_window.receive(header.length)?;
         // From here on its own pace is what counts.
         self.timers.unit = None;
@@ -102,6 +103,7 @@ impl Session {
         rest: &mut &'b [u8],
     ) -> Result<Progress<'b>, ConnectionError> {
         let bytes = take(rest, data.content);
+        self.trace.data(bytes);
         data.content -= bytes.len();
         if data.content == 0 {
             data.padding -= take(rest, data.padding).len();

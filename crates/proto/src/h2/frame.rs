@@ -293,6 +293,8 @@ impl<'a> Frame<'a> {
     ///
     /// # Errors
     /// A [`Fault`] with its scope.
+    // Left to itself, the compiler takes it out of the session's way for the sake of its rare callers.
+    #[inline(always)]
     pub fn parse(header: Header, payload: &'a [u8]) -> Result<Self, Fault> {
         let short = || header.size_fault();
         Ok(match header.kind {

@@ -23,6 +23,7 @@
 //! | `settings` | what was announced? |
 //! | `upgrade` | how did it begin, if not by its preface? |
 //! | `drain`, `timers`, `rate` | when does it end, by agreement, by time, or by patience? |
+//! | [`trace`] | what crossed the wire? |
 //!
 //! A connection error leaves a GOAWAY to be sent, and everything that comes after it is ignored. A stream error
 //! leaves RST_STREAM, and an [`Event::Reset`] that names the violation.
@@ -48,6 +49,7 @@ mod settings;
 mod store;
 mod stream;
 mod timers;
+pub mod trace;
 mod upgrade;
 
 use crate::error::{Code, ConnectionError, UsageError, Violation};
@@ -75,6 +77,7 @@ use std::time::Instant;
 use store::Store;
 use stream::{Asked, Piece, Saying, Step, Stream};
 use timers::Timers;
+use trace::Trace;
 pub use upgrade::Offer;
 pub(crate) use upgrade::settings_field;
 
@@ -156,6 +159,7 @@ pub struct Session {
     timers: Timers,
     epoch: Option<Epoch>,
     seldom: Option<Box<Seldom>>,
+    trace: Trace,
 }
 
 impl Session {
@@ -227,6 +231,7 @@ impl Session {
             timers: Timers::new(now),
             epoch: None,
             seldom: None,
+            trace: Trace::off(),
             limits,
         }
     }
@@ -282,6 +287,7 @@ impl Session {
     /// The peer broke a rule on a stream: it ends, and the caller is told (RFC 9113, section 5.4.2). Streams that
     /// a peer makes us reset count as those that it resets itself.
     fn stream_error(&mut self, id: StreamId, why: Violation) -> Result<(), ConnectionError> {
+        self.trace.fault(why);
         self.count_reset()?;
         self.cut(id, why.code());
         self.events.push(Event::Reset {
@@ -376,6 +382,8 @@ impl Session {
     }
 
     fn fail(&mut self, error: ConnectionError) -> ConnectionError {
+        self.trace.fault(error.why);
+        self.trace.taken();
         self.end(error.code);
         error
     }
@@ -603,8 +611,10 @@ fn stream_of(event: &Event<'_>) -> Option<StreamId> {
         | Event::Priority { id, .. }
         | Event::Push { id, .. } => Some(*id),
         Event::AltSvc { on, .. } => *on,
-        Event::GoAway { .. } | Event::Origins { .. } | Event::Frame { .. } | Event::Pong { .. } => {
-            None
-        }
+        Event::GoAway { .. }
+        | Event::Origins { .. }
+        | Event::Frame { .. }
+        | Event::Pong { .. }
+        | Event::Traced => None,
     }
 }

@@ -80,6 +80,9 @@ impl Session {
     pub(super) fn receive<'b>(&mut self, input: &'b [u8]) -> Result<Received<'b>, ConnectionError> {
         let mut rest = input;
         let event = loop {
+            if self.trace.is_on() && self.trace_step() {
+                break Some(Event::Traced);
+            }
             if let Some(event) = self.events.pop() {
                 break Some(event);
             }
@@ -211,6 +214,7 @@ impl Session {
 
     /// Judges a frame by its header, and says how its payload is to be read.
     fn begin_frame(&mut self, header: Header) -> Result<Reading, ConnectionError> {
+        self.trace.received(header);
         if self.timers.preface.is_some()
             && (header.kind != Kind::Settings || header.has(flags::ACK))
         {
@@ -266,6 +270,7 @@ impl Session {
 
     /// A frame other than DATA is complete.
     fn frame(&mut self, header: Header, payload: &[u8]) -> Result<(), ConnectionError> {
+        self.trace.payload(header, payload);
         let number = header.stream;
         match Frame::parse(header, payload) {
             Err(Fault::Connection(why)) => Err(why.into()),
@@ -360,6 +365,7 @@ impl Session {
 
     /// A frame broke a rule of its stream.
     pub(super) fn fault_on(&mut self, number: u32, why: Violation) -> Result<(), ConnectionError> {
+        self.trace.fault(why);
         match self.standing(number) {
             Standing::Open(id) => self.stream_error(id, why),
             // RST_STREAM must not be sent for an idle stream.

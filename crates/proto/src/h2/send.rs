@@ -13,7 +13,6 @@ use crate::error::{Code, UsageError};
 use crate::fields::Field;
 use crate::head::Response;
 use crate::session::{End, Gather, Output, Role, StreamId, Supply};
-use bytes::Bytes;
 
 /// The most that one DATA frame takes, however large the peer's frames may be: streams take turns, and no peer says
 /// how much a turn holds.
@@ -182,7 +181,10 @@ impl Session {
                 self.ends.look();
             }
             stream.step(Step::SendData);
-            write_data_frame(stream.number, bytes, last, out);
+            let header = data_header(stream.number, bytes.len(), last);
+            self.trace.sent_data(header, None, &bytes);
+            out.extend(&header.octets());
+            out.push(bytes);
         }
         match end {
             End::More => self.schedule(id),
@@ -237,8 +239,7 @@ impl Session {
                 let payload = settings::announce(&self.config, &self.limits, self.role);
                 // On a connection that is over nobody waits for the answer.
                 self.timers.settings = (!self.drain.is_over()).then_some(self.timers.now);
-                let frame = Frame::Settings(Settings::new(&payload));
-                out.append(|run| frame.write(0, run));
+                self.put(0, Frame::Settings(Settings::new(&payload)), out);
                 return true;
             }
             Control::SettingsAck { smallest, table } => {
@@ -285,8 +286,17 @@ impl Session {
                 (0, Frame::GoAway { last, code, debug })
             }
         };
-        out.append(|run| frame.write(stream, run));
+        self.put(stream, frame, out);
         true
+    }
+
+    /// Adds a frame of few octets.
+    fn put(&mut self, stream: u32, frame: Frame<'_>, out: &mut Gather) {
+        out.append(|run| {
+            let at = run.len();
+            frame.write(stream, run);
+            self.trace.sent(run, at);
+        });
     }
 
     pub(super) fn write_head(
@@ -319,7 +329,7 @@ impl Session {
         out: &mut Gather,
     ) {
         let most = HEADER_LEN + self.peer.frame as usize;
-        let encoder = &mut self.encoder;
+        let (encoder, trace) = (&mut self.encoder, &mut self.trace);
         let rest = out.append(|run| {
             let at = run.len();
             run.extend_from_slice(&[0; HEADER_LEN]);
@@ -340,6 +350,7 @@ impl Session {
                 0
             };
             frame::complete(run, at, kind, end_stream | end_headers, number);
+            trace.sent(run, at);
             rest
         });
         self.continuation = rest.map(|rest| (number, rest));
@@ -356,21 +367,19 @@ impl Session {
             block: &block,
             end_headers: rest.is_none(),
         };
-        out.append(|run| frame.write(number, run));
+        self.put(number, frame, out);
         self.continuation = rest.map(|rest| (number, rest));
         true
     }
 }
 
-fn write_data_frame(stream: u32, bytes: Bytes, last: bool, out: &mut Gather) {
-    let header = Header {
-        length: bytes.len() as u32,
+fn data_header(stream: u32, octets: usize, last: bool) -> Header {
+    Header {
+        length: octets as u32,
         kind: Kind::Data,
         flags: if last { flags::END_STREAM } else { 0 },
         stream,
-    };
-    out.extend(&header.octets());
-    out.push(bytes);
+    }
 }
 
 /// All lines of a head in the order of the wire: pseudo fields first.

@@ -221,6 +221,8 @@ pub enum Event<'b> {
         /// How long it was under way, counted from when it left the session.
         after: Duration,
     },
+    /// HTTP/2, where a trace was asked for: [`Session::next_trace`](crate::h2::Session::next_trace) has something.
+    Traced,
 }
 
 /// How urgent a stream is (RFC 9218, section 4).
