@@ -25,7 +25,7 @@ fn main() {
         .filter(|word| word != "--bench")
         .collect();
     let stories = stories();
-    let blocks: Vec<Vec<Vec<u8>>> = stories.iter().map(encode).collect();
+    let blocks: Vec<Vec<Vec<u8>>> = stories.iter().map(blocks).collect();
     let count: usize = stories.iter().flatten().map(Fields::len).sum();
     let plain: usize = stories
         .iter()
@@ -35,10 +35,13 @@ fn main() {
         - LINE_OVERHEAD * count;
     let coded: usize = blocks.iter().flatten().map(Vec::len).sum();
 
+    let mut out = Vec::with_capacity(4096);
     let mut encode_all = || {
-        stories
-            .iter()
-            .for_each(|story| drop(black_box(encode(story))))
+        for story in &stories {
+            encode(story, &mut out, |block| {
+                black_box(block);
+            });
+        }
     };
     let mut decode_all = || blocks.iter().for_each(|blocks| decode(blocks));
     match &arguments[..] {
@@ -96,19 +99,24 @@ fn list(case: &Value) -> Fields {
         .collect()
 }
 
-fn encode(story: &Story) -> Vec<Vec<u8>> {
+/// The blocks of a story.
+fn blocks(story: &Story) -> Vec<Vec<u8>> {
+    let mut blocks = Vec::new();
+    encode(story, &mut Vec::new(), |block| blocks.push(block.to_vec()));
+    blocks
+}
+
+/// Encodes a story, one block after the other in the same place, as a connection does.
+fn encode(story: &Story, out: &mut Vec<u8>, mut block: impl FnMut(&[u8])) {
     let mut encoder = Encoder::new(4096);
-    story
-        .iter()
-        .map(|fields| {
-            let mut block = Vec::with_capacity(1024);
-            encoder.begin(&mut block);
-            for field in fields.iter() {
-                encoder.field(field, &mut block);
-            }
-            block
-        })
-        .collect()
+    for fields in story {
+        out.clear();
+        encoder.begin(out);
+        for field in fields.iter() {
+            encoder.field(field, out);
+        }
+        block(out);
+    }
 }
 
 fn decode(blocks: &[Vec<u8>]) {

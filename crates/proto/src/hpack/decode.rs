@@ -11,7 +11,7 @@ use std::fmt;
 /// It is fed whole blocks, in the order in which they came. After an error it has lost step with the peer, and
 /// the connection must end (RFC 9113, section 4.3).
 pub struct Decoder {
-    table: Dynamic,
+    table: Dynamic<()>,
     /// The most that the peer may choose: our SETTINGS_HEADER_TABLE_SIZE, once acknowledged.
     allowed: u32,
     /// The peer owes a size update to at most this at the start of its next block.
@@ -178,7 +178,7 @@ impl Decoder {
         if literal != Literal::Indexed {
             self.table.take_back();
         } else if size <= self.table.limit() as usize {
-            self.table.enter(name);
+            self.table.enter(name, ());
         } else {
             self.table.clear();
         }

@@ -1,6 +1,6 @@
 //! Which representation a line gets (RFC 7541, sections 6 and 7.1).
 
-use super::lookup::{self, Chains};
+use super::lookup::{self, Index, Links, Name};
 use super::table::{Dynamic, FIRST_DYNAMIC};
 use super::{INITIAL_TABLE_SIZE, huffman, integer};
 use crate::fields::{Field, LINE_OVERHEAD};
@@ -10,9 +10,8 @@ use std::fmt;
 ///
 /// Blocks must be sent in the order in which they were encoded, and none may be left out.
 pub struct Encoder {
-    table: Dynamic,
-    lines: Chains,
-    names: Chains,
+    table: Dynamic<Links>,
+    index: Index,
     /// The most that we use, whatever the peer allows.
     most: u32,
     /// What the next block must announce.
@@ -47,8 +46,7 @@ impl Encoder {
     pub fn new(table: u32) -> Self {
         let mut encoder = Self {
             table: Dynamic::new(INITIAL_TABLE_SIZE),
-            lines: Chains::new(),
-            names: Chains::new(),
+            index: Index::new(),
             most: table,
             announce: None,
             huffman: true,
@@ -115,34 +113,64 @@ impl Encoder {
         self.table.limit()
     }
 
+    #[inline]
     fn represent(&mut self, field: Field<'_>, asked: Option<Indexing>, out: &mut Vec<u8>) {
-        let Field { name, value, .. } = field;
-        let hash = lookup::hash_name(name);
-        let line = lookup::hash_line(hash, value);
+        let name = Name::of(field.name);
         let asked = match field.never_index {
             true => Some(Indexing::Never),
             false => asked,
         };
-        // Most lines came before: so that is looked at first.
-        if asked != Some(Indexing::Never)
-            && let Some(index) = self.dynamic_line(field, line)
-        {
-            return integer::encode(0x80, 7, index, out);
+        let never = match asked {
+            None => is_secret(field, name),
+            Some(asked) => asked == Indexing::Never,
+        };
+        if never {
+            return self.literal(field, name, 0, Some(Indexing::Never), out);
         }
-        let fixed = lookup::static_name(name, hash);
-        let indexing = asked.unwrap_or_else(|| self.indexing(field, fixed));
-        if indexing != Indexing::Never
-            && let Some(index) = fixed.and_then(|first| lookup::static_line(first, value))
-        {
-            return integer::encode(0x80, 7, index, out);
+        let line = name.with(field.value);
+        match self.line_index(field, name, line) {
+            Some(index) => integer::encode(0x80, 7, index, out),
+            None => self.literal(field, name, line, asked, out),
         }
-        let index = fixed.or_else(|| self.dynamic_name(name, hash));
-        if index.is_none() && name.iter().any(u8::is_ascii_uppercase) {
+    }
+
+    /// The index of a line, in either table.
+    #[inline]
+    fn line_index(&self, field: Field<'_>, name: Name, line: u32) -> Option<u32> {
+        let fixed = name
+            .fixed
+            .and_then(|first| lookup::static_line(first, field.value));
+        fixed.or_else(|| {
+            let age = self.index.line(&self.table, line, field)?;
+            Some(FIRST_DYNAMIC + age)
+        })
+    }
+
+    /// Appends a line that has no index, or must not have one. `line` is its hash.
+    #[inline(never)]
+    fn literal(
+        &mut self,
+        field: Field<'_>,
+        name: Name,
+        line: u32,
+        asked: Option<Indexing>,
+        out: &mut Vec<u8>,
+    ) {
+        let index = name.fixed.or_else(|| {
+            let age = self.index.name(&self.table, name, field.name)?;
+            Some(FIRST_DYNAMIC + age)
+        });
+        if index.is_none() && field.name.iter().any(u8::is_ascii_uppercase) {
             // No table holds such a name, so that only now it must be looked at.
-            let name = &*name.to_ascii_lowercase();
-            return self.represent(Field { name, ..field }, asked, out);
+            let lower = &*field.name.to_ascii_lowercase();
+            let field = Field {
+                name: lower,
+                ..field
+            };
+            return self.represent(field, asked, out);
         }
-        let size = name.len() + value.len() + LINE_OVERHEAD;
+        let size = field.name.len() + field.value.len() + LINE_OVERHEAD;
+        let indexing = asked.unwrap_or_else(|| self.indexing(size, field, name));
         let enter = indexing == Indexing::Enter && size <= self.table.limit() as usize;
         let (flags, prefix) = match indexing {
             Indexing::Never => (0x10, 4),
@@ -151,26 +179,22 @@ impl Encoder {
         };
         integer::encode(flags, prefix, index.unwrap_or(0), out);
         if index.is_none() {
-            self.string(name, out);
+            self.string(field.name, out);
         }
-        self.string(value, out);
+        self.string(field.value, out);
         if enter {
-            self.table.append(name);
-            self.table.append(value);
-            self.table.enter(name.len());
-            let others = self.table.len() - 1;
-            self.lines.enter(line, others);
-            self.names.enter(hash, others);
+            self.table.append(field.name);
+            self.table.append(field.value);
+            self.index
+                .enter(&mut self.table, (name, field.name.len()), line);
         }
     }
 
-    /// Which way is best for a line, whose name may be that of a line of the static table. What changes with
-    /// every message, or is large, would only push better entries out; the list is libnghttp2's.
-    fn indexing(&self, field: Field<'_>, fixed: Option<u32>) -> Indexing {
-        let size = field.name.len() + field.value.len() + LINE_OVERHEAD;
-        match fixed {
-            Some(AUTHORIZATION | PROXY_AUTHORIZATION) => Indexing::Never,
-            Some(COOKIE) if field.value.len() < GUESSABLE => Indexing::Never,
+    /// Which way is best for a line of this size that no table holds. What changes with every message, or is large,
+    /// would only push better entries out; the list is libnghttp2's.
+    fn indexing(&self, size: usize, field: Field<'_>, name: Name) -> Indexing {
+        match name.fixed {
+            _ if is_secret(field, name) => Indexing::Never,
             Some(
                 PATH | AGE | CONTENT_LENGTH | ETAG | IF_MODIFIED_SINCE | IF_NONE_MATCH | LOCATION
                 | SET_COOKIE,
@@ -178,22 +202,6 @@ impl Encoder {
             _ if size > self.table.limit() as usize / 4 * 3 => Indexing::Without,
             _ => Indexing::Enter,
         }
-    }
-
-    /// The index of the dynamic entry that is this line.
-    fn dynamic_line(&self, field: Field<'_>, hash: u64) -> Option<u32> {
-        let is = |age| {
-            self.table.entry(age).is_some_and(|line| {
-                lookup::same(line.0, field.name) && lookup::same(line.1, field.value)
-            })
-        };
-        Some(FIRST_DYNAMIC + self.lines.find(hash, is)?)
-    }
-
-    /// The index of the newest dynamic entry with this name.
-    fn dynamic_name(&self, name: &[u8], hash: u64) -> Option<u32> {
-        let is = |age| self.table.entry(age).is_some_and(|line| line.0 == name);
-        Some(FIRST_DYNAMIC + self.names.find(hash, is)?)
     }
 
     /// Appends a string, Huffman-coded where that is not longer (RFC 7541, section 5.2).
@@ -208,6 +216,16 @@ impl Encoder {
         integer::encode(0x20, 5, size, out);
         self.table.set_limit(size);
         self.table.settle();
+    }
+}
+
+/// Whether a line must never enter a table, nor be taken from one: credentials, and what could be guessed.
+#[inline]
+fn is_secret(field: Field<'_>, name: Name) -> bool {
+    match name.fixed {
+        Some(AUTHORIZATION | PROXY_AUTHORIZATION) => true,
+        Some(COOKIE) => field.value.len() < GUESSABLE,
+        _ => false,
     }
 }
 

@@ -189,26 +189,90 @@ pub(super) fn string(octets: &[u8], out: &mut Vec<u8>) -> bool {
 }
 
 /// Appends the code of `octets`, padded with ones.
+#[inline]
 fn encode(octets: &[u8], out: &mut Vec<u8>) {
-    let mut window = 0_u64; // the bits that were not written yet, at the bottom
-    let mut room = 64; // how many more it takes
-    for &octet in octets {
-        let Code { code, bits } = code(octet);
-        let code = u64::from(code);
-        if bits < room {
-            window = window << bits | code;
-            room -= bits;
+    let mut bits = Bits::default();
+    let (fours, rest) = octets.as_chunks::<4>();
+    for four in fours {
+        let [a, b, c, d] = four.map(packed);
+        let all = (a + b + c + d) & 0xff;
+        // Four octets of common text take 20 to 28 bits.
+        if all <= 32 {
+            let front = (a >> 8) << (b & 31) | b >> 8;
+            let back = (c >> 8) << (d & 31) | d >> 8;
+            bits = bits.add(front << ((c + d) & 31) | back, all, out);
         } else {
-            let spill = bits - room;
-            out.extend_from_slice(&(window << room | code >> spill).to_be_bytes());
-            window = code;
-            room = 64 - spill;
+            bits = bits.add_rare(*four, out);
         }
     }
-    let held = 64 - room;
-    if held > 0 {
-        out.extend_from_slice(&(window << room | u64::MAX >> held).to_be_bytes());
-        out.truncate(out.len() - room as usize / 8);
+    for octet in rest {
+        let Code { code, bits: more } = code(*octet);
+        bits = bits.add(code, more, out);
+    }
+    bits.finish(out);
+}
+
+/// The code of an octet, above eight bits with its length, so that four can be added up; for a long code only a length
+/// that no four octets may have.
+#[inline]
+fn packed(octet: u8) -> u32 {
+    PACKED.get(octet as usize).copied().unwrap_or_default()
+}
+
+static PACKED: [u32; 256] = pack();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn pack() -> [u32; 256] {
+    let canon = canon();
+    let mut packed = [0; 256];
+    let mut octet = 0;
+    while octet < packed.len() {
+        let Code { code, bits } = canon.codes[octet];
+        packed[octet] = if bits <= 20 { code << 8 | bits } else { 48 };
+        octet += 1;
+    }
+    packed
+}
+
+/// Bits on their way to a buffer, four octets at a time.
+#[derive(Clone, Copy, Default)]
+struct Bits {
+    /// The bits that were not written yet, at the bottom.
+    window: u64,
+    /// How many there are: fewer than 32.
+    held: u32,
+}
+
+impl Bits {
+    /// Adds up to 32 bits.
+    #[inline]
+    fn add(self, code: u32, bits: u32, out: &mut Vec<u8>) -> Self {
+        let window = self.window << bits | u64::from(code);
+        let held = self.held + bits;
+        if held < 32 {
+            return Self { window, held };
+        }
+        let held = held - 32;
+        out.extend_from_slice(&((window >> held) as u32).to_be_bytes());
+        Self { window, held }
+    }
+
+    /// Adds the codes of any four octets.
+    #[cold]
+    #[inline(never)]
+    fn add_rare(self, octets: [u8; 4], out: &mut Vec<u8>) -> Self {
+        octets.iter().fold(self, |all, octet| {
+            let Code { code, bits } = code(*octet);
+            all.add(code, bits, out)
+        })
+    }
+
+    /// Adds what is left, filled up to an octet with ones.
+    #[inline]
+    fn finish(self, out: &mut Vec<u8>) {
+        let word = (self.window << 32 >> self.held) as u32 | u32::MAX >> self.held;
+        out.extend_from_slice(&word.to_be_bytes());
+        out.truncate(out.len() - 4 + self.held.div_ceil(8) as usize);
     }
 }
 

@@ -1,25 +1,62 @@
 //! Whether a name, or a whole line, has an index: the encoder's side of both tables.
 //!
 //! ```text
-//!  hash ──► heads   the number of the newest line with this hash's low bits
+//!  hash ──► heads   the number of the newest entry with this hash's low bits
 //!             └──► links   (hash, number of the next older) … until a number that was evicted
 //! ```
 //!
-//! Lines are numbered in the order in which they were entered, so that a line's age is one subtraction, eviction
+//! Entries are numbered in the order in which they were entered, so that an entry's age is one subtraction, eviction
 //! touches no chain, and a number that is too old ends one. A hash only finds candidates: their octets are
 //! compared, and no chain is longer than the table. So a peer gains nothing by colliding hashes.
 
-use super::table::STATIC;
+use super::table::{Dynamic, STATIC};
+use crate::fields::Field;
 
-/// The index of the first line of the static table with this name, whose hash is given.
-#[inline]
-pub(super) fn static_name(name: &[u8], hash: u64) -> Option<u32> {
-    let index = SLOTS.get(slot(hash)).copied()?;
-    let (found, _) = STATIC.get(usize::from(index).checked_sub(1)?)?;
-    same(found, name).then_some(u32::from(index))
+/// A name on its way through both tables.
+#[derive(Clone, Copy)]
+pub(super) struct Name {
+    /// The index of the first line of the static table with this name.
+    pub(super) fixed: Option<u32>,
+    hash: u64,
 }
 
-/// The same, worked out by the compiler: a name that the static table lacks does not compile.
+impl Name {
+    /// Looks a name up in the static table.
+    #[inline]
+    pub(super) fn of(name: &[u8]) -> Self {
+        let words = words(name);
+        let hash = mix(SEED, name.len(), words);
+        let Slot {
+            index,
+            len,
+            words: its,
+        } = SLOTS.get(slot(hash)).copied().unwrap_or(NO_NAME);
+        // The words of a long name are not all of it.
+        let found = its == words
+            && usize::from(len) == name.len()
+            && (name.len() <= 16
+                || STATIC
+                    .get(usize::from(index) - 1)
+                    .is_some_and(|line| line.0 == name));
+        Self {
+            fixed: found.then_some(index.into()),
+            hash,
+        }
+    }
+
+    /// The hash of the line with this name and a value. That of a name of the static table begins with its index,
+    /// that of any other with 0: so where two are the same, it is either the same name of that table or none of it.
+    #[inline]
+    pub(super) fn with(self, value: &[u8]) -> u32 {
+        self.fixed.unwrap_or(0) << VALUE_BITS | hash(self.hash, value) as u32 >> (32 - VALUE_BITS)
+    }
+}
+
+/// How many bits of a line's hash are not its name's index.
+const VALUE_BITS: u32 = 24;
+
+/// The index of the first line of the static table with this name, worked out by the compiler: a name that the
+/// table lacks does not compile.
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 pub(super) const fn first_index(name: &[u8]) -> u32 {
     let mut at = 0;
@@ -39,124 +76,168 @@ pub(super) fn static_line(first: u32, value: &[u8]) -> Option<u32> {
     Some(first + after as u32)
 }
 
-/// Chains through the lines of a dynamic table, newest first, by some hash of theirs.
-pub(super) struct Chains {
-    /// The newest line's number, by the low bits of its hash. As many as there are links.
-    heads: Vec<u32>,
-    /// A ring: a line is at its number's low bits. As many as a power of two, or none.
-    links: Vec<Link>,
-    /// How many lines were ever entered: the newest one's number. Wraps around.
-    entered: u32,
-    /// How many of them were left when it was.
-    left: u32,
+/// Chains through the entries of a dynamic table, newest first: by the hash of the line, and by that of the name.
+pub(super) struct Index {
+    /// Twice as many as the table has places.
+    heads: Vec<Heads>,
+}
+
+/// The numbers of the newest entries, by the low bits of a hash.
+#[derive(Clone, Copy, Default)]
+struct Heads {
+    line: u32,
+    name: u32,
+}
+
+/// What the index notes beside an entry.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Links {
+    line: Link,
+    name: Link,
 }
 
 #[derive(Clone, Copy, Default)]
 struct Link {
+    /// 0 in the link of a name that is in no chain.
     hash: u32,
     older: u32,
 }
 
-impl Chains {
+impl Index {
     /// No chain; it holds no memory.
     pub(super) fn new() -> Self {
-        Self {
-            heads: Vec::new(),
-            links: Vec::new(),
-            entered: 0,
-            left: 0,
+        Self { heads: Vec::new() }
+    }
+
+    /// The age of the newest entry that is this line, of this hash.
+    #[inline]
+    pub(super) fn line(&self, table: &Dynamic<Links>, hash: u32, line: Field<'_>) -> Option<u32> {
+        let mut number = self.heads.get(self.place(hash))?.line;
+        loop {
+            let age = table.entered().wrapping_sub(number);
+            let link = table.note(age)?.line;
+            if link.hash == hash {
+                let (name, value) = table.entry(age)?;
+                let same_name = hash >> VALUE_BITS != 0 || same(name, line.name);
+                if same_name && same(value, line.value) {
+                    return Some(age);
+                }
+            }
+            number = link.older;
         }
     }
 
-    /// The age of the newest line with this hash that `is` the one. It may be asked about lines that were evicted
-    /// since the last one was entered.
+    /// The age of the newest entry with this name, which is none of the static table.
     #[inline]
-    pub(super) fn find(&self, hash: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
-        let hash = hash as u32;
-        let mut number = *self.heads.get(self.place(hash))?;
+    pub(super) fn name(&self, table: &Dynamic<Links>, name: Name, octets: &[u8]) -> Option<u32> {
+        let hash = low(name.hash);
+        let mut number = self.heads.get(self.place(hash))?.name;
         loop {
-            let age = self.entered.wrapping_sub(number);
-            if age >= self.left {
-                return None;
-            }
-            let link = self.links.get(self.place(number))?;
-            if link.hash == hash && is(age) {
+            let age = table.entered().wrapping_sub(number);
+            let link = table.note(age)?.name;
+            if link.hash == hash && same(table.entry(age)?.0, octets) {
                 return Some(age);
             }
             number = link.older;
         }
     }
 
-    /// A line was entered, and so many others are left.
-    pub(super) fn enter(&mut self, hash: u64, others: u32) {
-        self.left = others;
-        if self.left as usize == self.links.len() {
-            self.grow();
+    /// Enters the line in the table's tail, whose name is so long and whose hash is given. It can be found by its
+    /// name too, unless the static table has that.
+    pub(super) fn enter(&mut self, table: &mut Dynamic<Links>, name: (Name, usize), line: u32) {
+        let (name, len) = name;
+        let link = |hash| Link { hash, older: 0 };
+        let links = Links {
+            line: link(line),
+            name: link(if name.fixed.is_none() {
+                low(name.hash)
+            } else {
+                0
+            }),
+        };
+        table.enter(len, links);
+        if self.heads.len() == 2 * table.places() {
+            self.link(table, 0);
+        } else {
+            self.link_all(table);
         }
-        self.link(hash as u32);
     }
 
-    fn link(&mut self, hash: u32) {
-        self.entered = self.entered.wrapping_add(1);
-        self.left += 1;
-        let (head, place) = (self.place(hash), self.place(self.entered));
-        if let Some(head) = self.heads.get_mut(head)
-            && let Some(link) = self.links.get_mut(place)
-        {
-            *link = Link { hash, older: *head };
-            *head = self.entered;
-        }
-    }
-
-    /// The low bits of a hash or a number.
+    /// Puts the entry of this age, which is newer than all in the chains, before them.
     #[inline]
-    fn place(&self, number: u32) -> usize {
-        number as usize & self.links.len().wrapping_sub(1)
-    }
-
-    /// Doubles the room and links the lines anew.
-    #[cold]
-    fn grow(&mut self) {
-        let room = (self.links.len() * 2).max(8);
-        let links = std::mem::replace(&mut self.links, vec![Link::default(); room]);
-        self.heads = vec![0; room];
-        let lines = std::mem::take(&mut self.left);
-        self.entered = self.entered.wrapping_sub(lines);
-        for _ in 0..lines {
-            let place = self.entered.wrapping_add(1) as usize & (links.len() - 1);
-            self.link(links.get(place).copied().unwrap_or_default().hash);
+    fn link(&mut self, table: &mut Dynamic<Links>, age: u32) {
+        let number = table.entered().wrapping_sub(age);
+        let mask = self.heads.len().wrapping_sub(1);
+        let Some((_, links)) = table.noted(age) else {
+            return;
+        };
+        if let Some(heads) = self.heads.get_mut(links.line.hash as usize & mask) {
+            links.line.older = std::mem::replace(&mut heads.line, number);
+        }
+        if links.name.hash != 0
+            && let Some(heads) = self.heads.get_mut(links.name.hash as usize & mask)
+        {
+            links.name.older = std::mem::replace(&mut heads.name, number);
         }
     }
+
+    /// Links all entries anew: the table has more places than before.
+    #[cold]
+    fn link_all(&mut self, table: &mut Dynamic<Links>) {
+        // A number that is too old for any entry ends a chain.
+        let end = table.entered().wrapping_sub(table.len());
+        self.heads = vec![
+            Heads {
+                line: end,
+                name: end
+            };
+            2 * table.places()
+        ];
+        for age in (0..table.len()).rev() {
+            self.link(table, age);
+        }
+    }
+
+    /// The low bits of a hash.
+    #[inline]
+    fn place(&self, hash: u32) -> usize {
+        hash as usize & self.heads.len().wrapping_sub(1)
+    }
 }
 
-/// A hash of a name.
+/// The part of a name's hash that is kept, which is not 0.
 #[inline]
-pub(super) const fn hash_name(name: &[u8]) -> u64 {
-    hash(SEED, name)
-}
-
-/// A hash of a line, from that of its name.
-#[inline]
-pub(super) const fn hash_line(name: u64, value: &[u8]) -> u64 {
-    hash(name, value)
+fn low(hash: u64) -> u32 {
+    (hash as u32).max(1)
 }
 
 /// The first number that gives each name of the static table a slot of its own.
-const SEED: u64 = 763;
+const SEED: u64 = 83;
 
 #[inline]
 const fn hash(seed: u64, octets: &[u8]) -> u64 {
-    let mut hash = seed ^ octets.len() as u64;
-    let mut rest = octets;
-    while rest.len() > 16
-        && let Some((words, after)) = rest.split_first_chunk::<16>()
+    mix(seed, octets.len(), words(octets))
+}
+
+#[inline]
+const fn mix(seed: u64, len: usize, (first, last): (u64, u64)) -> u64 {
+    fold(first ^ seed ^ len as u64, last ^ MIX)
+}
+
+/// A string as two numbers. Of a long one only the ends are looked at: what tells two lines apart is mostly there, and
+/// those that differ in between are only compared in vain.
+#[inline]
+const fn words(octets: &[u8]) -> (u64, u64) {
+    if octets.len() > 16
+        && let (Some(first), Some(last)) = (octets.first_chunk(), octets.last_chunk())
     {
-        let words = u128::from_le_bytes(*words);
-        hash = fold(words as u64 ^ hash, (words >> 64) as u64 ^ MIX);
-        rest = after;
+        let (first, last) = (u128::from_le_bytes(*first), u128::from_le_bytes(*last));
+        return (
+            fold(first as u64, (first >> 64) as u64 ^ MIX),
+            fold(last as u64, (last >> 64) as u64 ^ MIX),
+        );
     }
-    let (first, last) = ends(rest);
-    fold(first ^ hash, last ^ MIX)
+    ends(octets)
 }
 
 /// Up to sixteen octets as two numbers.
@@ -215,9 +296,24 @@ const fn runs() -> [u8; STATIC.len()] {
     runs
 }
 
-/// A perfect hash: the index of the first line with a name, where that name's hash says.
-static SLOTS: [u8; 1 << SLOT_BITS] = slots();
+/// A perfect hash: a name of the static table, where its hash says.
+static SLOTS: [Slot; 1 << SLOT_BITS] = slots();
 const SLOT_BITS: u32 = 8;
+
+#[derive(Clone, Copy)]
+struct Slot {
+    /// Of the first line with this name.
+    index: u8,
+    len: u8,
+    words: (u64, u64),
+}
+
+/// What is in a slot that no name has: no name is so long.
+const NO_NAME: Slot = Slot {
+    index: 1,
+    len: u8::MAX,
+    words: (0, 0),
+};
 
 #[inline]
 const fn slot(hash: u64) -> usize {
@@ -225,15 +321,20 @@ const fn slot(hash: u64) -> usize {
 }
 
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-const fn slots() -> [u8; 1 << SLOT_BITS] {
-    let mut slots = [0; 1 << SLOT_BITS];
+const fn slots() -> [Slot; 1 << SLOT_BITS] {
+    let mut slots = [NO_NAME; 1 << SLOT_BITS];
     let mut at = STATIC.len();
     while at > 0 {
-        let slot = slot(hash_name(STATIC[at - 1].0));
-        let other = slots[slot] as usize;
+        let name = STATIC[at - 1].0;
+        let slot = &mut slots[slot(hash(SEED, name))];
         // Lines of one name stand together, so that the lowest index is written last.
-        assert!(other == 0 || other == at + 1, "two names share a slot");
-        slots[slot] = at as u8;
+        let free = slot.len == u8::MAX || slot.index as usize == at + 1;
+        assert!(free, "two names share a slot");
+        *slot = Slot {
+            index: at as u8,
+            len: name.len() as u8,
+            words: words(name),
+        };
         at -= 1;
     }
     slots
@@ -251,51 +352,102 @@ const fn equal(a: &[u8], b: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fields::Field;
 
-    /// What the table would hold: a line's octets by age are here the number that it was entered with.
-    fn enter(chains: &mut Chains, lines: &mut Vec<u64>, hash: u64, most: usize) {
-        let kept = lines.len().min(most - 1);
-        lines.drain(..lines.len() - kept);
-        lines.push(hash);
-        chains.enter(hash, kept as u32);
+    fn field<'a>(name: &'a [u8], value: &'a [u8]) -> Field<'a> {
+        Field {
+            name,
+            value,
+            never_index: false,
+        }
     }
 
-    fn newest(lines: &[u64], hash: u64) -> Option<u32> {
-        let age = lines.iter().rev().position(|&line| line == hash)?;
-        Some(age as u32)
+    fn enter(
+        index: &mut Index,
+        table: &mut Dynamic<Links>,
+        field: Field<'_>,
+        name: u64,
+        line: u32,
+    ) {
+        let hash = Name {
+            fixed: None,
+            hash: name,
+        };
+        table.append(field.name);
+        table.append(field.value);
+        index.enter(table, (hash, field.name.len()), line);
     }
 
+    /// Seventeen hashes, of which some share their low bits, in a table of about twenty entries.
     #[test]
-    fn the_newest_line_is_found_until_it_is_evicted_also_when_numbers_wrap() {
-        for start in [0, u32::MAX - 40] {
-            let mut chains = Chains::new();
-            chains.entered = start;
-            let mut lines = Vec::new();
-            for n in 0..400_u64 {
-                // Seventeen hashes, of which some share their low bits.
-                enter(&mut chains, &mut lines, n * n % 17 * 8, 23);
-                for hash in 0..17 {
-                    let found = chains.find(hash * 8, |_| true);
-                    assert_eq!(found, newest(&lines, hash * 8), "{start}, {n}, {hash}");
-                }
+    fn the_newest_line_and_name_are_found_until_they_are_evicted() {
+        let mut index = Index::new();
+        let mut table = Dynamic::new(700);
+        for n in 0..400_u32 {
+            let number = (n * n % 17) as u8;
+            let (name, value) = ([number / 4], [number]);
+            let line = u32::from(number) * 8;
+            enter(
+                &mut index,
+                &mut table,
+                field(&name, &value),
+                (number / 4).into(),
+                line,
+            );
+            for number in 0..17_u8 {
+                let (name, value) = ([number / 4], [number]);
+                let newest = |is: &dyn Fn(&Field<'_>) -> bool| {
+                    table
+                        .entries()
+                        .position(|field| is(&field))
+                        .map(|age| age as u32)
+                };
+                let expected = newest(&|field| field.value == value);
+                let found = index.line(&table, u32::from(number) * 8, field(&name, &value));
+                assert_eq!(found, expected, "{n}, {number}");
+                let expected = newest(&|field| field.name == name);
+                let hash = Name {
+                    fixed: None,
+                    hash: (number / 4).into(),
+                };
+                assert_eq!(index.name(&table, hash, &name), expected, "{n}, {number}");
             }
         }
     }
 
     #[test]
     fn a_hash_alone_finds_nothing() {
-        let mut chains = Chains::new();
-        let mut lines = Vec::new();
-        for _ in 0..100 {
-            enter(&mut chains, &mut lines, 7, 50);
+        let mut index = Index::new();
+        let mut table = Dynamic::new(4096);
+        for n in 0..100 {
+            enter(&mut index, &mut table, field(b"name", &[n]), 7, 7);
         }
-        let tried = std::cell::Cell::new(0);
-        let found = chains.find(7, |_| {
-            tried.set(tried.get() + 1);
-            false
-        });
-        assert_eq!((found, tried.get()), (None, 50), "every line is tried once");
-        assert_eq!(chains.find(7, |age| age == 49), Some(49));
+        assert_eq!(index.line(&table, 7, field(b"name", &[100])), None);
+        assert_eq!(index.line(&table, 7, field(b"other", &[99])), None);
+        assert_eq!(index.line(&table, 7, field(b"name", &[50])), Some(49));
+        let name = Name {
+            fixed: None,
+            hash: 7,
+        };
+        assert_eq!(index.name(&table, name, b"other"), None);
+    }
+
+    /// A name that the static table has is in no chain of names, also after the chains were made anew.
+    #[test]
+    fn a_name_of_the_static_table_is_not_looked_for_in_the_other() {
+        let mut index = Index::new();
+        let mut table = Dynamic::new(4096);
+        let date = Name::of(b"date");
+        assert_eq!(date.fixed, Some(33));
+        for n in 0..20 {
+            table.append(b"date");
+            table.append(&[n]);
+            index.enter(&mut table, (date, 4), date.with(&[n]));
+            let hash = Name { hash: 0, ..date };
+            assert_eq!(index.name(&table, hash, b"date"), None);
+            let first = index.line(&table, date.with(&[0]), field(b"date", &[0]));
+            assert_eq!(first, Some(u32::from(n)));
+        }
     }
 
     /// A long string is compared beyond its ends.

@@ -6,6 +6,7 @@
 //!
 //!  octets   ░░░░░░░ name value name value name value ┊ the line that is being read
 //!           evicted └ oldest                  newest ┘
+//!  ring     [ entry, note │ entry, note │ … ]   by the low bits of the number with which it was entered
 //! ```
 //!
 //! A dynamic table is one arena, to whose end new lines are appended and from whose start the oldest fall. A
@@ -13,7 +14,6 @@
 //! arena grows as it is used; what was evicted is squeezed out when the arena is full.
 
 use crate::fields::{Field, LINE_OVERHEAD};
-use std::collections::VecDeque;
 
 /// The index of the newest dynamic entry (RFC 7541, section 2.3.3).
 pub(super) const FIRST_DYNAMIC: u32 = STATIC.len() as u32 + 1;
@@ -21,34 +21,42 @@ pub(super) const FIRST_DYNAMIC: u32 = STATIC.len() as u32 + 1;
 /// A line of a table: name and value.
 pub(super) type Line<'a> = (&'a [u8], &'a [u8]);
 
-/// The dynamic table of one direction of a connection (RFC 7541, section 2.3.2).
-pub(super) struct Dynamic {
+/// The dynamic table of one direction of a connection (RFC 7541, section 2.3.2), with a note of its user beside
+/// every entry.
+pub(super) struct Dynamic<N> {
     octets: Vec<u8>,
     /// Where the tail starts: behind the newest entry.
     tail: usize,
-    /// How many octets were squeezed out so far, which is what spans count from. Wraps around, as they do.
+    /// How many octets were squeezed out so far, which is what entries count from. Wraps around, as they do.
     gone: u32,
-    spans: VecDeque<Span>,
+    /// As many places as a power of two, or none.
+    ring: Vec<Entry<N>>,
+    /// How many lines were ever entered: the newest one's number. Wraps around.
+    entered: u32,
+    len: u32,
     size: u32,
     limit: u32,
 }
 
 /// Where the octets of an entry are: the name, and the value right behind it.
-#[derive(Clone, Copy)]
-struct Span {
+#[derive(Clone, Copy, Default)]
+struct Entry<N> {
     start: u32,
     name: u32,
     value: u32,
+    note: N,
 }
 
-impl Dynamic {
+impl<N: Copy + Default> Dynamic<N> {
     /// An empty table of at most `limit` octets as section 4.1 counts them. It holds no memory.
     pub(super) fn new(limit: u32) -> Self {
         Self {
             octets: Vec::new(),
             tail: 0,
             gone: 0,
-            spans: VecDeque::new(),
+            ring: Vec::new(),
+            entered: 0,
+            len: 0,
             size: 0,
             limit,
         }
@@ -66,16 +74,44 @@ impl Dynamic {
 
     /// How many entries there are.
     pub(super) fn len(&self) -> u32 {
-        self.spans.len() as u32
+        self.len
+    }
+
+    /// How many were ever entered: the number of the newest. Wraps around.
+    #[inline]
+    pub(super) fn entered(&self) -> u32 {
+        self.entered
+    }
+
+    /// For how many entries there is a place now: a power of two, or 0.
+    #[inline]
+    pub(super) fn places(&self) -> usize {
+        self.ring.len()
     }
 
     /// The entry of this age: 0 is the newest.
     #[inline]
     pub(super) fn entry(&self, age: u32) -> Option<Line<'_>> {
-        let span = self.span(age)?;
-        let line = self.octets.get(self.offset(span)..)?;
-        let (name, rest) = line.split_at_checked(span.name as usize)?;
-        Some((name, rest.get(..span.value as usize)?))
+        self.line(self.find(age)?)
+    }
+
+    /// The same with the note beside it.
+    #[inline]
+    pub(super) fn noted(&mut self, age: u32) -> Option<(Line<'_>, &mut N)> {
+        if age >= self.len {
+            return None;
+        }
+        let place = self.place(self.entered.wrapping_sub(age));
+        let entry = self.ring.get_mut(place)?;
+        let start = entry.start.wrapping_sub(self.gone) as usize;
+        let line = line_in(&self.octets, start, entry.name, entry.value)?;
+        Some((line, &mut entry.note))
+    }
+
+    /// The note of the entry of this age.
+    #[inline]
+    pub(super) fn note(&self, age: u32) -> Option<N> {
+        Some(self.find(age)?.note)
     }
 
     /// The entries, newest first.
@@ -104,9 +140,9 @@ impl Dynamic {
 
     /// Appends the name of an entry to the tail and says how long it is; `None` if there is no such entry.
     pub(super) fn append_name(&mut self, age: u32) -> Option<usize> {
-        let name = self.span(age)?.name as usize;
+        let name = self.find(age)?.name as usize;
         self.reserve(name);
-        let start = self.offset(self.span(age)?);
+        let start = self.offset(self.find(age)?);
         let range = start..start + name;
         self.octets.get(range.clone())?;
         self.octets.extend_from_within(range);
@@ -127,18 +163,28 @@ impl Dynamic {
 
     /// Enters the line in the tail, after evicting what it needs (RFC 7541, section 4.4). A line that is larger
     /// than the whole table empties it and is not entered.
-    pub(super) fn enter(&mut self, name: usize) {
+    pub(super) fn enter(&mut self, name: usize, note: N) {
         let line = self.octets.len() - self.tail;
         let Some(others) = (self.limit as usize).checked_sub(line + LINE_OVERHEAD) else {
             return self.clear();
         };
         self.evict_to(others as u32);
+        if self.len as usize == self.ring.len() {
+            self.grow();
+        }
         self.size += (line + LINE_OVERHEAD) as u32;
-        self.spans.push_back(Span {
+        self.len += 1;
+        self.entered = self.entered.wrapping_add(1);
+        let entry = Entry {
             start: (self.tail as u32).wrapping_add(self.gone),
             name: name as u32,
             value: (line - name) as u32,
-        });
+            note,
+        };
+        let place = self.place(self.entered);
+        if let Some(free) = self.ring.get_mut(place) {
+            *free = entry;
+        }
         self.tail = self.octets.len();
     }
 
@@ -170,39 +216,74 @@ impl Dynamic {
 
     /// Evicts the oldest entries until what is left counts at most `size`.
     fn evict_to(&mut self, size: u32) {
-        while self.size > size {
-            let Some(oldest) = self.spans.pop_front() else {
-                break;
-            };
+        while self.size > size
+            && let Some(&oldest) = self.find(self.len.wrapping_sub(1))
+        {
+            self.len -= 1;
             self.size -= oldest.name + oldest.value + LINE_OVERHEAD as u32;
         }
     }
 
-    fn span(&self, age: u32) -> Option<Span> {
-        let newest = self.spans.len().checked_sub(1)?;
-        self.spans.get(newest.checked_sub(age as usize)?).copied()
+    #[inline]
+    fn find(&self, age: u32) -> Option<&Entry<N>> {
+        if age >= self.len {
+            return None;
+        }
+        self.ring.get(self.place(self.entered.wrapping_sub(age)))
+    }
+
+    #[inline]
+    fn line(&self, entry: &Entry<N>) -> Option<Line<'_>> {
+        line_in(&self.octets, self.offset(entry), entry.name, entry.value)
+    }
+
+    /// The low bits of a number.
+    #[inline]
+    fn place(&self, number: u32) -> usize {
+        number as usize & self.ring.len().wrapping_sub(1)
     }
 
     /// Where an entry starts in the arena.
-    fn offset(&self, span: Span) -> usize {
-        span.start.wrapping_sub(self.gone) as usize
+    #[inline]
+    fn offset(&self, entry: &Entry<N>) -> usize {
+        entry.start.wrapping_sub(self.gone) as usize
+    }
+
+    /// Doubles the places of the ring.
+    #[cold]
+    fn grow(&mut self) {
+        let mut ring = vec![Entry::default(); (self.ring.len() * 2).max(FIRST_PLACES)];
+        let mask = ring.len() - 1;
+        for age in 0..self.len {
+            let place = self.entered.wrapping_sub(age) as usize & mask;
+            if let (Some(place), Some(entry)) = (ring.get_mut(place), self.find(age)) {
+                *place = *entry;
+            }
+        }
+        self.ring = ring;
     }
 
     /// Makes room behind the tail. What was evicted is squeezed out only when it is a good part of the arena, so
     /// that on the whole no octet is moved more than a few times.
+    #[inline]
     fn reserve(&mut self, more: usize) {
         if self.octets.capacity() - self.octets.len() < more {
-            if self.evicted() >= self.octets.len() / 4 {
-                self.squeeze();
-            }
-            self.octets.reserve(more);
+            self.make_room(more);
         }
+    }
+
+    #[cold]
+    fn make_room(&mut self, more: usize) {
+        if self.evicted() >= self.octets.len() / 4 {
+            self.squeeze();
+        }
+        self.octets.reserve(more);
     }
 
     /// How many octets before the oldest entry nobody needs any more.
     fn evicted(&self) -> usize {
-        match self.spans.front() {
-            Some(&oldest) => self.offset(oldest),
+        match self.find(self.len.wrapping_sub(1)) {
+            Some(oldest) => self.offset(oldest),
             None => self.tail,
         }
     }
@@ -215,6 +296,16 @@ impl Dynamic {
         self.gone = self.gone.wrapping_add(evicted as u32);
     }
 }
+
+#[inline]
+fn line_in(octets: &[u8], start: usize, name: u32, value: u32) -> Option<Line<'_>> {
+    let line = octets.get(start..)?;
+    let line = line.get(..name as usize + value as usize)?;
+    line.split_at_checked(name as usize)
+}
+
+/// How many places a ring begins with.
+const FIRST_PLACES: usize = 8;
 
 /// An arena this small is never worth shrinking.
 const SMALL_ARENA: usize = 512;
@@ -288,16 +379,16 @@ pub(super) const STATIC: [Line<'static>; 61] = [
 mod tests {
     use super::*;
 
-    fn enter(table: &mut Dynamic, name: &[u8], value: &[u8]) {
+    fn enter(table: &mut Dynamic<()>, name: &[u8], value: &[u8]) {
         table.append(name);
         table.append(value);
-        table.enter(name.len());
+        table.enter(name.len(), ());
     }
 
     /// However much passes through, the arena holds little more than what the table may.
     #[test]
     fn memory_stays_within_twice_the_limit() {
-        let mut table = Dynamic::new(4096);
+        let mut table: Dynamic<()> = Dynamic::new(4096);
         for n in 0..10_000_usize {
             let value = vec![n as u8; n * 31 % 700];
             enter(&mut table, b"name", &value);
@@ -311,7 +402,7 @@ mod tests {
     /// A line that was larger than the table leaves no memory behind.
     #[test]
     fn what_a_long_line_took_is_given_back() {
-        let mut table = Dynamic::new(4096);
+        let mut table: Dynamic<()> = Dynamic::new(4096);
         enter(&mut table, b"kept", b"value");
         table.append(&[b'x'; 100_000]);
         table.take_back();
@@ -323,11 +414,12 @@ mod tests {
         assert!(table.capacity() <= SMALL_ARENA);
     }
 
-    /// The count of what was squeezed out wraps around without losing an entry.
+    /// The counts of what was entered and squeezed out wrap around without losing an entry.
     #[test]
-    fn entries_survive_the_wrapping_of_their_offsets() {
-        let mut table = Dynamic::new(300);
+    fn entries_survive_the_wrapping_of_their_numbers_and_offsets() {
+        let mut table: Dynamic<()> = Dynamic::new(300);
         table.gone = u32::MAX - 1000;
+        table.entered = u32::MAX - 40;
         for n in 0..200_u8 {
             enter(&mut table, b"name", &[n; 50]);
             let entries: Vec<_> = table.entries().map(|field| field.value[0]).collect();
