@@ -39,8 +39,8 @@ pub struct Limits {
     pub acknowledgements: u32,
     /// Streams that the peer may have reset, in a burst and then a second. Default 1000 and 33.
     pub resets: Rate,
-    /// Frames that are allowed but serve nobody: empty DATA, priority churn, settings; PING, credit and crumbs of
-    /// DATA beyond what this side has given reason for. Default 10 000 and 330.
+    /// Frames that are allowed but serve nobody: empty DATA, priority churn, settings, informational responses; PING,
+    /// credit and crumbs of DATA beyond what this side has given reason for. Default 10 000 and 330.
     pub glitches: Rate,
     /// From the first octet of a head, or the start of a connection, to the head's end. Default 30 s.
     pub head_time: Duration,

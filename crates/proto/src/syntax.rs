@@ -22,29 +22,30 @@ pub(crate) fn is_lower_token(octets: &[u8]) -> bool {
     !octets.is_empty() && are_all(LOWER_TOKEN, octets)
 }
 
-/// Whether this may stand as a field value (RFC 9110, section 5.5; RFC 9113, section 8.2.1): no CR, LF or NUL,
-/// and no white space around it. Other octets are opaque and pass.
+/// Whether this may stand as a field value (RFC 9110, section 5.5; RFC 9113, section 8.2.1): no control characters
+/// but tabs, and no white space around it. Octets beyond ASCII are opaque and pass.
 pub(crate) fn is_field_value(octets: &[u8]) -> bool {
     let blank = |octet: Option<&u8>| matches!(octet, Some(b' ' | b'\t'));
-    !blank(octets.first()) && !blank(octets.last()) && !breaks_lines(octets)
+    !blank(octets.first()) && !blank(octets.last()) && !has_control(octets)
 }
 
-/// Whether CR, LF or NUL is among them. Eight at a time are known to be clean when none is below 14; one that
-/// is gets a closer look (it may be a tab).
-fn breaks_lines(octets: &[u8]) -> bool {
+/// Whether a control character other than the tab is among them. Eight at a time are known to be clean when none is
+/// below the space or DEL; those that are not get a closer look (it may be a tab).
+fn has_control(octets: &[u8]) -> bool {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGH: u64 = ONES << 7;
+    const DEL: u64 = ONES * 0x7f;
     let breaks = |octets: &[u8]| {
-        octets
-            .iter()
-            .any(|octet| matches!(octet, b'\r' | b'\n' | 0))
+        let control = |octet: &u8| octet.is_ascii_control() && *octet != b'\t';
+        octets.iter().any(control)
     };
     let (words, rest) = octets.as_chunks::<8>();
     words.iter().any(|word| {
         let octets = u64::from_ne_bytes(*word);
-        // The high bit of every octet that is below 14 (and, after one of those, perhaps of its neighbour).
-        let low = octets.wrapping_sub(ONES * 14) & !octets & HIGH;
-        low != 0 && breaks(word)
+        // The high bit of every octet that is below 32, or DEL (and, after one of those, perhaps of its neighbour).
+        let low = octets.wrapping_sub(ONES * 0x20) & !octets;
+        let del = (octets ^ DEL).wrapping_sub(ONES) & !(octets ^ DEL);
+        (low | del) & HIGH != 0 && breaks(word)
     }) || breaks(rest)
 }
 
@@ -221,9 +222,16 @@ mod tests {
     }
 
     #[test]
-    fn field_values_hold_anything_but_line_ends_nul_and_outer_white_space() {
-        assert!(is_field_value(b"") && is_field_value(b"a b\tc") && is_field_value(b"\xff\x01"));
-        assert!(is_field_value(b"a\tlonger\x0b\x0e one\xff"));
+    fn field_values_hold_anything_but_control_characters_and_outer_white_space() {
+        assert!(is_field_value(b"") && is_field_value(b"a b\tc") && is_field_value(b"\xff\x80"));
+        assert!(is_field_value(b"a\tlonger\tone~\xff\xfe"));
+        for control in (0..0x20).chain([0x7f]).filter(|octet| *octet != b'\t') {
+            for length in 1..20 {
+                let mut value = vec![b'a'; length + 1];
+                value[length / 2] = control;
+                assert!(!is_field_value(&value), "{control} in {length}");
+            }
+        }
         for not in [
             &b" a"[..],
             b"a ",

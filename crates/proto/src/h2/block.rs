@@ -195,10 +195,10 @@ impl Session {
             Purpose::Fault(id, why)
         } else if stream.hearing == Hearing::Head {
             Purpose::Response(id)
-        } else if end {
+        } else if end && stream.asked != Asked::Tunnel {
             Purpose::Trailers(id)
         } else {
-            // A second head in the middle of a message (RFC 9113, section 8.1).
+            // Tunnels have no trailers (RFC 9113, section 8.5). A second head in the middle of a message (RFC 9113, section 8.1).
             Purpose::Fault(id, Violation::StreamState)
         })
     }
@@ -232,20 +232,32 @@ impl Session {
         }
     }
 
-    /// A request that never becomes a stream here. Where it only asks for too much, a response says so.
+    /// A request that never becomes a stream here. Where it only asks for too much, a response says so; where it is
+    /// malformed, the head of one says so before the reset (RFC 9113, sections 8.1.1 and 8.2.1).
     pub(super) fn refuse(&mut self, start: Start, why: Violation) -> Result<(), ConnectionError> {
         self.trace.fault(why);
         self.count_reset()?;
         let number = start.number;
+        let refusal = |end| Control::Refusal {
+            number,
+            status: why.status(),
+            end,
+        };
         let code = match why {
             Violation::HeadTooLarge | Violation::TooManyFields | Violation::TargetTooLong
                 if self.role == Role::Server =>
             {
-                let status = why.status();
-                self.control.push(Control::Refusal { number, status });
+                self.control.push(refusal(true));
                 Code::NoError
             }
-            _ => why.code(),
+            // Nothing is wrong with the request itself: it may be sent again.
+            Violation::TooManyStreams | Violation::SelfDependency => why.code(),
+            _ => {
+                if self.role == Role::Server {
+                    self.control.push(refusal(false));
+                }
+                why.code()
+            }
         };
         if !(code == Code::NoError && start.end) {
             self.control.push(Control::RstStream { number, code });
@@ -312,10 +324,11 @@ impl Session {
         };
         if head.is_informational() {
             self.events.push(Event::Response { id, head, end });
-            return Ok(());
+            return self.count_glitch();
         }
         stream.hearing = Hearing::Body;
         stream.to_hear = stream.asked.content_of(head.status, announced);
+        stream.asked = stream.asked.answered(head.status);
         if end && !stream.heard_announced() {
             return self.stream_error(id, Violation::ContentLengthMismatch);
         }

@@ -1,4 +1,5 @@
-//! What waits to be sent ahead of DATA, in order: frames of the connection, heads and resets.
+//! What waits to be sent ahead of DATA, in order: frames of the connection, heads and resets. Answers to PING overtake
+//! all others (RFC 9113, section 6.7).
 //!
 //! It is short by nature, since a driver empties it at every turn. A peer that asks for answers without reading them
 //! could make it long: those are counted ([`Waiting::answers`]).
@@ -47,12 +48,14 @@ pub(super) enum Control {
         /// The request.
         head: Head,
     },
-    /// The whole response to a request that never became a stream here.
+    /// The head of a response to a request that never became a stream here.
     Refusal {
         /// The number of its stream.
         number: u32,
         /// The status.
         status: u16,
+        /// Whether the response ends with it.
+        end: bool,
     },
     /// The end of a stream before its time.
     RstStream {
@@ -83,6 +86,8 @@ pub(super) enum Head {
 pub(super) struct Waiting {
     frames: Queue<Control>,
     answers: u32,
+    /// How many answers to PING are at the front, or behind the preface there.
+    pings: u32,
 }
 
 impl Waiting {
@@ -91,18 +96,27 @@ impl Waiting {
         Self {
             frames: Queue::new(),
             answers: 0,
+            pings: 0,
         }
     }
 
-    /// Appends a frame.
+    /// Appends a frame; answers to PING go before all others.
     pub(super) fn push(&mut self, control: Control) {
         self.answers += u32::from(is_answer(&control));
-        self.frames.push(control);
+        if !matches!(control, Control::PingAck(_)) {
+            self.frames.push(control);
+            return;
+        }
+        let begun = !matches!(self.frames.first(), Some(Control::Preface));
+        let at = self.pings as usize + usize::from(!begun);
+        self.frames.insert(at, control);
+        self.pings += 1;
     }
 
     /// Takes the first frame.
     pub(super) fn pop(&mut self) -> Option<Control> {
         let control = self.frames.pop()?;
+        self.pings -= u32::from(matches!(control, Control::PingAck(_)));
         self.answers -= u32::from(is_answer(&control));
         Some(control)
     }
@@ -121,6 +135,7 @@ impl Waiting {
     pub(super) fn keep_preface(&mut self) {
         self.frames
             .retain(|control| matches!(control, Control::Preface));
+        self.pings = 0;
         self.answers = 0;
     }
 

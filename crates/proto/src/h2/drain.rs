@@ -86,7 +86,6 @@ impl Drain {
             Stage::Over => Finish::Linger,
             _ if self.eof && quiet => Finish::Now,
             Stage::Draining { .. } if quiet => Finish::Linger,
-            _ if self.refused && quiet => Finish::Now,
             _ => Finish::No,
         }
     }
@@ -120,6 +119,14 @@ impl Session {
             last,
             code: Code::NoError,
         });
+    }
+
+    /// A client that may open nothing more and has nothing open has no more use for the connection, and says so
+    /// (RFC 9113, section 6.8).
+    pub(super) fn retire(&mut self) {
+        if self.drain.refused && self.streams.is_empty() && self.drain.stage == Stage::Serving {
+            self.conclude_drain();
+        }
     }
 
     /// Our PING came back.
@@ -159,6 +166,7 @@ impl Session {
                 why: None,
             });
         }
+        self.retire();
     }
 
     /// The peer's octets have ended. Messages that were complete are still answered; all others never will be.

@@ -7,14 +7,14 @@
 use super::Session;
 use super::stream::Stream;
 use crate::session::StreamId;
-use std::collections::VecDeque;
 
 /// Whom to ask.
 #[derive(Debug, Default)]
 pub(super) struct Ends {
     /// There may be streams that are to be asked, and are not in the queue.
     due: bool,
-    queue: VecDeque<StreamId>,
+    /// The next one is last.
+    queue: Vec<StreamId>,
 }
 
 impl Ends {
@@ -31,7 +31,7 @@ impl Ends {
     /// Gives memory back, where none is needed.
     pub(super) fn shrink(&mut self) {
         if self.queue.is_empty() {
-            self.queue = VecDeque::new();
+            self.queue = Vec::new();
         }
     }
 }
@@ -43,8 +43,9 @@ impl Session {
         if self.ends.queue.is_empty() && std::mem::take(&mut self.ends.due) {
             let waits = |id: &StreamId| self.streams.get(*id).is_some_and(|of| of.may_end(open));
             self.ends.queue.extend(self.streams.ids().filter(waits));
+            self.ends.queue.reverse();
         }
-        while let Some(id) = self.ends.queue.pop_front() {
+        while let Some(id) = self.ends.queue.pop() {
             if let Some(stream) = self.streams.get_mut(id)
                 && stream.may_end(open)
             {

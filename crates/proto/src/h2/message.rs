@@ -78,7 +78,7 @@ impl<'l> HeadReader<'l> {
         if !syntax::is_field_value(field.value) {
             return Err(Violation::FieldValue);
         }
-        if is_of_the_connection(field) {
+        if is_of_the_connection(field, self.shape == Shape::Request) {
             return Err(Violation::ConnectionField);
         }
         self.fields.push_field(field);
@@ -155,9 +155,13 @@ impl<'l> HeadReader<'l> {
             return Err(Violation::PseudoField);
         }
         let authority = self.control.authority.ok_or(Violation::Authority)?;
-        match port(self.fields.text(authority)) {
-            Some([_, ..]) => Ok(()),
-            _ => Err(Violation::Authority),
+        let authority = self.fields.text(authority);
+        let Some(port @ [_, ..]) = port(authority) else {
+            return Err(Violation::Authority);
+        };
+        match only_host(&self.fields)? {
+            Some(host) if !same_authority(authority, host, port) => Err(Violation::Authority),
+            _ => Ok(()),
         }
     }
 
@@ -168,22 +172,11 @@ impl<'l> HeadReader<'l> {
         let scheme = self.fields.text(scheme);
         let of_http = scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https");
         let path = self.fields.text(path);
-        let of_options = path == b"*" && self.fields.text(self.control.method) == b"OPTIONS";
-        // Whatever the scheme: without its slash the path would be part of the authority to others.
-        if path.first() != Some(&b'/') && !of_options {
+        if !is_path_of(self.fields.text(self.control.method), path) {
             return Err(Violation::Target);
         }
-        let default_port: &[u8] = if scheme.eq_ignore_ascii_case(b"https") {
-            b"443"
-        } else {
-            b"80"
-        };
-        let mut hosts = self.fields.all(b"host");
-        let host = hosts.next();
-        if hosts.next().is_some() {
-            return Err(Violation::Authority);
-        }
-        match (self.control.authority, host) {
+        let default_port = default_port(scheme);
+        match (self.control.authority, only_host(&self.fields)?) {
             (Some(authority), Some(host)) => {
                 let authority = self.fields.text(authority);
                 if !same_authority(authority, host, default_port) {
@@ -192,7 +185,6 @@ impl<'l> HeadReader<'l> {
             }
             (None, Some(host)) if syntax::is_authority(host) => {
                 let host = host.to_vec();
-                drop(hosts);
                 self.control.authority = Some(self.fields.keep(&host));
             }
             (None, Some(_)) => return Err(Violation::Authority),
@@ -224,13 +216,17 @@ impl<'l> HeadReader<'l> {
     }
 }
 
-/// Whether a caller's lines can be sent: names and values within their grammar, and nothing that is HTTP/1.1's
-/// connection management (RFC 9113, section 8.2).
+/// Whether a caller's lines can be sent in a response: names and values within their grammar, and nothing that is
+/// HTTP/1.1's connection management (RFC 9113, section 8.2).
 pub(super) fn check_lines(fields: &Fields) -> Result<(), UsageError> {
+    check_lines_of(Shape::Response, fields)
+}
+
+fn check_lines_of(shape: Shape, fields: &Fields) -> Result<(), UsageError> {
     let fit = fields.iter().all(|field| {
         syntax::is_lower_token(field.name)
             && syntax::is_field_value(field.value)
-            && !is_of_the_connection(field)
+            && !is_of_the_connection(field, shape == Shape::Request)
     });
     if fit {
         Ok(())
@@ -251,28 +247,49 @@ pub(super) fn check_trailers(trailers: &Fields) -> Result<(), UsageError> {
 
 /// Whether a caller's request has the control data that it needs, all within their grammar.
 pub(super) fn check_request(head: &Request) -> Result<(), UsageError> {
-    check_lines(&head.fields)?;
+    check_lines_of(Shape::Request, &head.fields)?;
     if head.protocol().is_some() {
         return Err(UsageError::BadField);
     }
     let fit = syntax::is_token(head.method())
         && head.scheme().is_none_or(syntax::is_scheme)
         && head.authority().is_none_or(syntax::is_authority)
-        && head.path().is_none_or(syntax::is_path);
+        && head
+            .path()
+            .is_none_or(|path| is_path_of(head.method(), path));
+    let host = only_host(&head.fields).map_err(|_| UsageError::BadField)?;
     if !fit {
         return Err(UsageError::BadField);
     }
-    let complete = if head.method() == b"CONNECT" {
-        head.authority().is_some() && head.scheme().is_none() && head.path().is_none()
+    let connects = head.method() == b"CONNECT";
+    let complete = if connects {
+        head.scheme().is_none() && head.path().is_none()
     } else {
-        head.scheme().is_some()
-            && head.path().is_some()
-            && (head.authority().is_some() || head.fields.contains(b"host"))
+        head.scheme().is_some() && head.path().is_some()
     };
-    if complete {
-        Ok(())
-    } else {
-        Err(UsageError::Incomplete)
+    let Some(authority) = head.authority().filter(|_| complete) else {
+        return Err(UsageError::Incomplete);
+    };
+    let default_port = match port(authority) {
+        Some(port @ [_, ..]) if connects => port,
+        _ if connects => return Err(UsageError::Incomplete),
+        _ => default_port(head.scheme().unwrap_or_default()),
+    };
+    match host {
+        Some(host) if !same_authority(authority, host, default_port) => Err(UsageError::BadField),
+        _ => Ok(()),
+    }
+}
+
+/// The caller's request with the authority in its place: HTTP/2 has it in `:authority`, where HTTP/1.1 had the Host
+/// field alone (RFC 9113, section 8.3.1).
+pub(super) fn with_authority(head: Request) -> Request {
+    if head.authority().is_some() {
+        return head;
+    }
+    match head.fields.first(b"host").map(<[u8]>::to_vec) {
+        Some(host) => head.with_authority(&host),
+        None => head,
     }
 }
 
@@ -292,13 +309,36 @@ fn status(value: &[u8]) -> Result<u16, Violation> {
 }
 
 /// The fields that HTTP/2 has no use for, and that a gateway must not carry over (RFC 9113, section 8.2.2).
-fn is_of_the_connection(field: Field<'_>) -> bool {
+fn is_of_the_connection(field: Field<'_>, in_request: bool) -> bool {
     match field.name {
         b"connection" | b"keep-alive" | b"proxy-connection" | b"transfer-encoding" | b"upgrade" => {
             true
         }
-        b"te" => !field.value.eq_ignore_ascii_case(b"trailers"),
+        b"te" => !(in_request && field.value.eq_ignore_ascii_case(b"trailers")),
         _ => false,
+    }
+}
+
+/// The Host field, of which there may be one (RFC 9110, section 7.2).
+fn only_host(fields: &Fields) -> Result<Option<&[u8]>, Violation> {
+    let mut hosts = fields.all(b"host");
+    match (hosts.next(), hosts.next()) {
+        (host, None) => Ok(host),
+        _ => Err(Violation::Authority),
+    }
+}
+
+/// Whether this is the path of a request with this method. Whatever the scheme: without its slash it would be part of
+/// the authority to others (RFC 9113, section 8.3.1).
+fn is_path_of(method: &[u8], path: &[u8]) -> bool {
+    (path.first() == Some(&b'/') && syntax::is_path(path)) || (path == b"*" && method == b"OPTIONS")
+}
+
+fn default_port(scheme: &[u8]) -> &'static [u8] {
+    if scheme.eq_ignore_ascii_case(b"https") {
+        b"443"
+    } else {
+        b"80"
     }
 }
 

@@ -257,6 +257,7 @@ impl Session {
             self.credit_connection(stream.recv_window.untaken());
             if self.streams.is_empty() {
                 self.timers.idle = Some(self.timers.now);
+                self.retire();
             }
         }
     }
@@ -410,6 +411,7 @@ impl Streams for Session {
         if self.capacity() == 0 {
             return Err(UsageError::NoCapacity);
         }
+        let head = message::with_authority(head);
         message::check_request(&head)?;
         let announced = crate::syntax::content_length(&head.fields);
         let announced = announced.map_err(|_| UsageError::BadField)?;
@@ -461,6 +463,7 @@ impl Streams for Session {
                 return Err(UsageError::LengthMismatch);
             }
             stream.to_say = content;
+            stream.asked = stream.asked.answered(head.status);
             stream.saying = if end { Saying::Whole } else { Saying::Body };
         }
         self.control.push(Control::Head {

@@ -28,6 +28,26 @@ impl<T> Queue<T> {
         }
     }
 
+    /// The first, which stays.
+    pub(super) fn first(&self) -> Option<&T> {
+        self.first.as_ref()
+    }
+
+    /// Puts something in front of what is `at` places behind the first, or at the end.
+    pub(super) fn insert(&mut self, at: usize, item: T) {
+        match (at.checked_sub(1), self.first.take()) {
+            (_, None) => self.first = Some(item),
+            (None, Some(first)) => {
+                self.more.push_front(first);
+                self.first = Some(item);
+            }
+            (Some(behind), first) => {
+                self.more.insert(behind.min(self.more.len()), item);
+                self.first = first;
+            }
+        }
+    }
+
     /// Takes the first.
     pub(super) fn pop(&mut self) -> Option<T> {
         let item = self.first.take();
@@ -75,5 +95,11 @@ mod tests {
             [Some(5), Some(7), None]
         );
         assert!(queue.is_empty());
+        queue.insert(3, 1);
+        queue.insert(0, 0);
+        queue.insert(1, 2);
+        queue.insert(9, 9);
+        let order: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
+        assert_eq!(order, [0, 2, 1, 9]);
     }
 }

@@ -7,7 +7,7 @@
 use super::control::{Control, Head};
 use super::frame::{self, Frame, HEADER_LEN, Header, Kind, Settings, flags};
 use super::message;
-use super::stream::{Piece, Saying, State, Step};
+use super::stream::{Asked, Piece, Saying, State, Step};
 use super::{PREFACE, Session, settings};
 use crate::error::{Code, UsageError};
 use crate::fields::Field;
@@ -111,6 +111,9 @@ impl Session {
                     return Err(UsageError::LengthMismatch);
                 }
                 if let End::Trailers(trailers) = &end {
+                    if stream.asked == Asked::Tunnel {
+                        return Err(UsageError::HeadNotExpected);
+                    }
                     message::check_trailers(trailers)?;
                 }
                 stream.to_say = left;
@@ -271,13 +274,17 @@ impl Session {
             }
             Control::Head { id, head, end } => return self.begin_head(id, head, end, out),
             Control::Promise { on, id, head } => return self.write_promise(on, id, &head, out),
-            Control::Refusal { number, status } => {
+            Control::Refusal {
+                number,
+                status,
+                end,
+            } => {
                 let mut head = Response::new(status);
                 if let Some(date) = self.epoch.and_then(|epoch| epoch.date(self.timers.now)) {
                     head.fields.push(b"date", date.as_bytes());
                 }
                 let head = Head::Response(head);
-                self.write_block(number, None, &head, true, out);
+                self.write_block(number, None, &head, end, out);
                 return true;
             }
             Control::RstStream { number, code } => (number, Frame::RstStream(code)),

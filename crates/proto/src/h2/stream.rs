@@ -160,6 +160,14 @@ impl Asked {
         }
     }
 
+    /// What is left of it once the answer is known: a CONNECT that was refused makes no tunnel.
+    pub(super) fn answered(self, status: u16) -> Self {
+        match self {
+            Asked::Tunnel if !(200..300).contains(&status) => Asked::Content,
+            asked => asked,
+        }
+    }
+
     /// Whether an answer with this status may announce a length (RFC 9110, section 8.6).
     pub(super) fn may_announce(self, status: u16) -> bool {
         let is_tunnel = self == Asked::Tunnel && (200..300).contains(&status);

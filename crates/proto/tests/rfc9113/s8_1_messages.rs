@@ -1,17 +1,17 @@
 //! Sections 8.1 to 8.5: what makes a message.
 
 use crate::wire::{
-    GET, POST, Script, a_request, frames, octets, open_requests, post_with, raw_block, request,
-    serve, serve_between, server_after,
+    GET, POST, Script, a_request, frames, octets, open_requests, post_with, request, serve,
+    serve_between, server_after,
 };
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use thalweg_proto::error::{Code, UsageError, Violation};
 use thalweg_proto::fields::Fields;
 use thalweg_proto::h2::Session;
 use thalweg_proto::h2::frame::{Frame, Kind};
 use thalweg_proto::head::{Request, Response};
 use thalweg_proto::hpack::Decoder;
-use thalweg_proto::limits::Limits;
+use thalweg_proto::limits::{Limits, Rate};
 use thalweg_proto::session::Streams;
 use thalweg_testkit::caller::{Caller, Told};
 use thalweg_testkit::pair::Pair;
@@ -256,300 +256,6 @@ fn an_early_answer_stops_an_unwanted_upload() {
     assert!(matches!(outcome.told.last(), Some(Told::Finished(_))));
 }
 
-/// Section 8.2: names in capital letters are malformed, and so is what no field name or value may hold.
-#[test]
-fn field_lines_out_of_their_grammar_are_malformed() {
-    for name in [
-        &b"X-Upper"[..],
-        b"a b",
-        b"",
-        b"a\0",
-        b"a:b",
-        b"\xff",
-        b"a\n",
-    ] {
-        let mut lines: Vec<(&[u8], &[u8])> = GET
-            .iter()
-            .map(|(n, v)| (n.as_bytes(), v.as_bytes()))
-            .collect();
-        lines.push((name, b"1"));
-        serve(&Script::client().block(1, &raw_block(&lines), true)).assert_reset(
-            1,
-            Violation::FieldName,
-            Code::Protocol,
-        );
-    }
-    for value in [&b"a\r\nb"[..], b"a\0", b"\n", b" a", b"a ", b"\ta", b"a\t"] {
-        let mut lines: Vec<(&[u8], &[u8])> = GET
-            .iter()
-            .map(|(n, v)| (n.as_bytes(), v.as_bytes()))
-            .collect();
-        lines.push((b"x", value));
-        serve(&Script::client().block(1, &raw_block(&lines), true)).assert_reset(
-            1,
-            Violation::FieldValue,
-            Code::Protocol,
-        );
-    }
-}
-
-/// Section 8.2.2: "An endpoint MUST NOT generate an HTTP/2 message containing connection-specific header fields",
-/// and treats one as malformed.
-#[test]
-fn fields_of_the_connection_are_malformed() {
-    for line in [
-        ("connection", "close"),
-        ("keep-alive", "1"),
-        ("proxy-connection", "close"),
-        ("transfer-encoding", "chunked"),
-        ("upgrade", "h2c"),
-        ("te", "gzip"),
-        ("te", "trailers, deflate"),
-    ] {
-        serve(&Script::client().head(1, &post_with(&[line]), true)).assert_reset(
-            1,
-            Violation::ConnectionField,
-            Code::Protocol,
-        );
-        let response = [(":status", "200"), line];
-        request(&["GET"], &Script::server().head(1, &response, true)).assert_reset(
-            1,
-            Violation::ConnectionField,
-            Code::Protocol,
-        );
-        let (mut server, _) = server_after(Limits::default(), &Script::client().head(1, GET, true));
-        let id = open_requests(&server)[0];
-        let head = Response::new(200).with_field(line.0.as_bytes(), line.1.as_bytes());
-        assert_eq!(
-            server.session.respond(id, head, true),
-            Err(UsageError::BadField)
-        );
-    }
-    let outcome = serve(&Script::client().head(1, &post_with(&[("te", "trailers")]), true));
-    assert_eq!(outcome.requests(), [1]);
-}
-
-/// Section 8.2.3: a cookie may come in crumbs. They stay lines of their own, in order.
-#[test]
-fn crumbs_of_a_cookie_are_kept_in_order() {
-    let crumbs = [("cookie", "a=1"), ("cookie", "b=2")];
-    let outcome = serve(&Script::client().head(1, &post_with(&crumbs), true));
-    let Told::Request(_, head, _) = &outcome.told[0] else {
-        panic!("{outcome:?}");
-    };
-    let values: Vec<_> = head.fields.all(b"cookie").collect();
-    assert_eq!(values, [&b"a=1"[..], b"b=2"]);
-}
-
-/// Section 8.3 and 8.3.1: pseudo fields come first, once, and are those of requests; all that are needed are there.
-#[test]
-fn requests_with_wrong_pseudo_fields_are_malformed() {
-    let wrong: &[(&[(&str, &str)], Violation)] = &[
-        (&[], Violation::PseudoField),
-        (&GET[1..], Violation::PseudoField),
-        (&[GET[0], GET[2], GET[3]], Violation::PseudoField),
-        (&[GET[0], GET[1], GET[3]], Violation::PseudoField),
-        (&[GET[0], GET[1], GET[2]], Violation::Authority),
-        (
-            &[GET[0], GET[0], GET[1], GET[2], GET[3]],
-            Violation::PseudoField,
-        ),
-        (
-            &[GET[0], GET[1], GET[2], GET[2], GET[3]],
-            Violation::PseudoField,
-        ),
-        (
-            &[GET[0], GET[1], ("x", "1"), GET[2], GET[3]],
-            Violation::PseudoField,
-        ),
-        (
-            &[GET[0], GET[1], GET[2], GET[3], (":status", "200")],
-            Violation::PseudoField,
-        ),
-        (
-            &[GET[0], GET[1], GET[2], GET[3], (":unknown", "1")],
-            Violation::PseudoField,
-        ),
-        (
-            &[GET[0], GET[1], GET[2], GET[3], (":protocol", "websocket")],
-            Violation::PseudoField,
-        ),
-        (
-            &[(":method", "GE T"), GET[1], GET[2], GET[3]],
-            Violation::Method,
-        ),
-        (
-            &[(":method", ""), GET[1], GET[2], GET[3]],
-            Violation::Method,
-        ),
-        (
-            &[GET[0], (":scheme", "ht tp"), GET[2], GET[3]],
-            Violation::Target,
-        ),
-        (&[GET[0], GET[1], (":path", ""), GET[3]], Violation::Target),
-        (&[GET[0], GET[1], (":path", "x"), GET[3]], Violation::Target),
-        (&[GET[0], GET[1], (":path", "*"), GET[3]], Violation::Target),
-        (
-            &[GET[0], GET[1], (":path", "/a b"), GET[3]],
-            Violation::Target,
-        ),
-        (
-            &[GET[0], GET[1], (":path", "/a#b"), GET[3]],
-            Violation::Target,
-        ),
-        (
-            &[GET[0], (":scheme", "urn"), (":path", "x"), GET[3]],
-            Violation::Target,
-        ),
-        (
-            &[GET[0], GET[1], GET[2], (":authority", "user@host")],
-            Violation::Authority,
-        ),
-        (
-            &[GET[0], GET[1], GET[2], (":authority", "a.org:80:x")],
-            Violation::Authority,
-        ),
-        (
-            &[GET[0], GET[1], GET[2], ("host", "[::1")],
-            Violation::Authority,
-        ),
-        (
-            &[GET[0], GET[1], GET[2], (":authority", "")],
-            Violation::Authority,
-        ),
-        (
-            &[GET[0], GET[1], GET[2], GET[3], ("host", "other.org")],
-            Violation::Authority,
-        ),
-        (
-            &[GET[0], GET[1], GET[2], ("host", "")],
-            Violation::Authority,
-        ),
-        (
-            &[GET[0], GET[1], GET[2], ("host", "a"), ("host", "a")],
-            Violation::Authority,
-        ),
-    ];
-    for (lines, why) in wrong {
-        let outcome = serve(&Script::client().head(1, lines, true).head(3, GET, true));
-        outcome.assert_reset(1, *why, Code::Protocol);
-        assert_eq!(outcome.requests(), [3], "the connection goes on");
-    }
-}
-
-#[test]
-fn requests_with_right_pseudo_fields_are_told_with_them() {
-    type Lines<'a> = &'a [(&'a str, &'a str)];
-    let right: &[(Lines<'_>, &str, &str)] = &[
-        (GET, "/", "example.org"),
-        (&[GET[3], GET[2], GET[1], GET[0]], "/", "example.org"),
-        (
-            &[GET[0], GET[1], (":path", "/a?b=%20\u{e9}"), GET[3]],
-            "/a?b=%20\u{e9}",
-            "example.org",
-        ),
-        (
-            &[(":method", "OPTIONS"), GET[1], (":path", "*"), GET[3]],
-            "*",
-            "example.org",
-        ),
-        (
-            &[GET[0], GET[1], GET[2], ("host", "a.org:8443")],
-            "/",
-            "a.org:8443",
-        ),
-        (
-            &[GET[0], GET[1], GET[2], GET[3], ("host", "Example.ORG:443")],
-            "/",
-            "example.org",
-        ),
-    ];
-    for (lines, path, authority) in right {
-        let outcome = serve(&Script::client().head(1, lines, true));
-        let Some(Told::Request(_, head, true)) = outcome.told.first() else {
-            panic!("{lines:?}: {outcome:?}");
-        };
-        assert_eq!(head.path(), Some(path.as_bytes()));
-        assert_eq!(head.authority(), Some(authority.as_bytes()));
-        assert_eq!(head.scheme(), Some(&b"https"[..]));
-    }
-}
-
-/// Section 8.3.2: a response has `:status` and no other pseudo field; section 8.6: there is no 101.
-#[test]
-fn responses_with_wrong_pseudo_fields_are_malformed() {
-    let wrong: &[(&[(&str, &str)], Violation)] = &[
-        (&[], Violation::PseudoField),
-        (&[("x", "1"), (":status", "200")], Violation::PseudoField),
-        (
-            &[(":status", "200"), (":status", "200")],
-            Violation::PseudoField,
-        ),
-        (
-            &[(":status", "200"), (":path", "/")],
-            Violation::PseudoField,
-        ),
-        (&[(":status", "20")], Violation::Status),
-        (&[(":status", "2000")], Violation::Status),
-        (&[(":status", "099")], Violation::Status),
-        (&[(":status", "+20")], Violation::Status),
-        (&[(":status", "101")], Violation::Status),
-    ];
-    for (lines, why) in wrong {
-        request(&["GET"], &Script::server().head(1, lines, true)).assert_reset(
-            1,
-            *why,
-            Code::Protocol,
-        );
-    }
-}
-
-/// Section 8.5: CONNECT has an authority with a port, and neither scheme nor path; its content is a tunnel's.
-#[test]
-fn connect_makes_a_tunnel() {
-    let connect = [(":method", "CONNECT"), (":authority", "a.org:443")];
-    let outcome = serve(
-        &Script::client()
-            .head(1, &connect, false)
-            .data(1, b"octets", false),
-    );
-    assert!(matches!(&outcome.told[1], Told::Data(_, octets) if octets == b"octets"));
-    for wrong in [
-        &[connect[0]][..],
-        &[connect[0], (":authority", "a.org")],
-        &[connect[0], (":authority", "a.org:")],
-    ] {
-        serve(&Script::client().head(1, wrong, false)).assert_reset(
-            1,
-            Violation::Authority,
-            Code::Protocol,
-        );
-    }
-    for wrong in [GET[1], GET[2]] {
-        serve(&Script::client().head(1, &[connect[0], connect[1], wrong], false)).assert_reset(
-            1,
-            Violation::PseudoField,
-            Code::Protocol,
-        );
-    }
-    let mut pair = pair();
-    let head = Request::new(b"CONNECT").with_authority(b"a.org:443");
-    let id = pair.client.session.open(head, false).unwrap();
-    pair.settle();
-    let at_server = open_requests(&pair.server)[0];
-    let answer = Response::new(200).with_field(b"content-length", b"3");
-    pair.server
-        .session
-        .respond(at_server, answer, false)
-        .unwrap();
-    pair.server.say(at_server, octets(1000), true);
-    pair.settle();
-    assert_eq!(pair.client.data_of(id), octets(1000));
-    pair.client.say(id, octets(1000), true);
-    pair.settle();
-    assert_eq!(pair.server.data_of(at_server), octets(1000));
-}
-
 #[test]
 fn a_caller_cannot_send_what_a_peer_must_refuse() {
     let now = Instant::now();
@@ -705,4 +411,33 @@ fn a_client_may_discard_a_response_before_it_comes() {
         client.feed(now, if end { b"" } else { &rest.0 });
         assert_eq!((client.told.len(), client.failure()), (2, None));
     }
+}
+
+/// Not in the RFC: informational heads are free to send, so a server may not send them for ever.
+#[test]
+fn endless_informational_heads_end_the_connection() {
+    let limits = Limits {
+        glitches: Rate {
+            burst: 10,
+            per_second: 1,
+        },
+        ..Limits::default()
+    };
+    let now = Instant::now();
+    let mut client = Caller::new(Session::client(limits, now));
+    client.session.open(a_request("GET"), true).unwrap();
+    client.flush(now);
+    let interim = Script::default().head(1, &[(":status", "103")], false);
+    client.feed(now, &Script::server().0);
+    for second in 0..100 {
+        client.feed(now + Duration::from_secs(second), &interim.0);
+        assert_eq!(
+            client.failure(),
+            None,
+            "progress may be told as slowly as one likes"
+        );
+    }
+    client.feed(now + Duration::from_secs(100), &interim.0.repeat(12));
+    let failure = client.failure().map(|error| error.why);
+    assert_eq!(failure, Some(Violation::TooManyGlitches));
 }
