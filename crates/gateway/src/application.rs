@@ -8,9 +8,10 @@
 //!               └─► 501
 //! ```
 //!
-//! The requests of one turn of a worker enter the queue together, and as many threads are woken as there are
-//! new requests or idle threads, whichever is less. Threads take requests one at a time, so that a slow request
-//! delays none behind it.
+//! The requests of one turn of a worker enter the queue together, and call one idle thread. Threads take requests one
+//! at a time, so that a slow request delays none behind it; one that leaves others behind calls the next thread, if
+//! none is on its way. So quick requests are all served by the first threads to come, and as many threads as slow
+//! ones need come one after another.
 
 use crate::error_page::error_page;
 use crate::exchange::Exchange;
@@ -40,10 +41,12 @@ pub struct Queue {
 #[derive(Default)]
 struct State {
     requests: VecDeque<Remote>,
-    /// Threads that wait and have not been woken.
+    /// Threads that wait and have not been called.
     idle: usize,
-    /// Threads that have been woken and do not run yet.
-    woken: usize,
+    /// Calls that no waiting thread has heard yet.
+    calls: usize,
+    /// Threads that were called and have not looked yet.
+    coming: usize,
     closed: bool,
 }
 
@@ -58,38 +61,23 @@ impl Queue {
         })
     }
 
-    /// The next request whose client is still there, where one waits.
-    pub fn try_take(&self) -> Option<Remote> {
-        self.next(&mut self.lock())
-    }
-
-    /// The next request whose client is still there; waits for one. None when the queue is closed and empty.
-    pub fn take(&self) -> Option<Remote> {
-        let mut state = self.lock();
-        loop {
-            if let Some(request) = self.next(&mut state) {
-                return Some(request);
-            }
-            if state.closed {
-                return None;
-            }
-            state.idle += 1;
-            while state.woken == 0 {
-                state = self
-                    .available
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner);
-            }
-            state.woken -= 1;
+    /// For a thread that serves requests.
+    pub fn taker(&self) -> Taker<'_> {
+        Taker {
+            queue: self,
+            called: false,
         }
     }
 
-    /// Nothing comes any more: threads take what is left, and then [`take`](Self::take) answers none.
+    /// Nothing comes any more: threads take what is left, and then [`Taker::take`] answers none.
     pub fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
-        let idle = state.idle;
-        self.wake(state, idle);
+        let idle = std::mem::take(&mut state.idle);
+        state.calls += idle;
+        state.coming += idle;
+        drop(state);
+        self.available.notify_all();
     }
 
     /// How many requests wait for a thread.
@@ -134,18 +122,19 @@ impl Queue {
             return;
         }
         state.requests.extend(requests.drain(..));
-        self.wake(state, new);
+        self.call(state);
     }
 
-    /// Wakes up to `count` idle threads.
-    fn wake(&self, mut state: MutexGuard<'_, State>, count: usize) {
-        let count = count.min(state.idle);
-        state.idle -= count;
-        state.woken += count;
-        drop(state);
-        for _ in 0..count {
-            self.available.notify_one();
+    /// Calls an idle thread, where there is something for it and none is on its way.
+    fn call(&self, mut state: MutexGuard<'_, State>) {
+        if state.requests.is_empty() || state.coming > 0 || state.idle == 0 {
+            return;
         }
+        state.idle -= 1;
+        state.calls += 1;
+        state.coming += 1;
+        drop(state);
+        self.available.notify_one();
     }
 
     fn next(&self, state: &mut State) -> Option<Remote> {
@@ -169,6 +158,69 @@ impl fmt::Debug for Queue {
             .field("waiting", &self.waiting())
             .field("limit", &self.limit)
             .finish_non_exhaustive()
+    }
+}
+
+/// A thread's place at a [`Queue`].
+///
+/// Waiting is apart from taking for threads that have to get hold of something else in between, such as an
+/// interpreter's lock: until they have it, their request is free for others.
+#[derive(Debug)]
+pub struct Taker<'q> {
+    queue: &'q Queue,
+    /// It was called, and has not looked yet.
+    called: bool,
+}
+
+impl Taker<'_> {
+    /// The next request whose client is still there, where one waits.
+    pub fn try_take(&mut self) -> Option<Remote> {
+        let mut state = self.queue.lock();
+        state.coming -= usize::from(std::mem::take(&mut self.called));
+        let request = self.queue.next(&mut state);
+        self.queue.call(state);
+        request
+    }
+
+    /// Waits until there may be something to take. False: the queue is closed and empty.
+    pub fn wait(&mut self) -> bool {
+        let mut state = self.queue.lock();
+        if state.requests.is_empty() && !state.closed && !self.called {
+            state.idle += 1;
+            while state.calls == 0 {
+                state = self
+                    .queue
+                    .available
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
+            }
+            state.calls -= 1;
+            self.called = true;
+        }
+        !(state.requests.is_empty() && state.closed)
+    }
+
+    /// The next request whose client is still there; waits for one. None when the queue is closed and empty.
+    pub fn take(&mut self) -> Option<Remote> {
+        loop {
+            if let Some(request) = self.try_take() {
+                return Some(request);
+            }
+            if !self.wait() {
+                return None;
+            }
+        }
+    }
+}
+
+/// A thread that leaves passes its call on.
+impl Drop for Taker<'_> {
+    fn drop(&mut self) {
+        if self.called {
+            let mut state = self.queue.lock();
+            state.coming -= 1;
+            self.queue.call(state);
+        }
     }
 }
 

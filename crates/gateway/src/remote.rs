@@ -28,7 +28,8 @@ use thiserror::Error;
 /// use thalweg_proto::head::Response;
 ///
 /// let queue = Queue::new(1024);
-/// while let Some(remote) = queue.take() {
+/// let mut taker = queue.taker();
+/// while let Some(remote) = taker.take() {
 ///     let answer = Response::new(200).with_field(b"content-type", b"text/plain");
 ///     // A client that has gone needs no answer.
 ///     let _ = remote.respond(answer, Bytes::from_static(b"Hello, world\n"));

@@ -94,9 +94,17 @@ fn serve_all(py: Python<'_>, queue: &Queue, hosted: &Arc<Hosted>) {
         // Memory has run out, or the like, before there was anything to serve with.
         Err(error) => return error.display(py),
     };
-    // One at a time: a thread that took several would make some of them wait behind a slow one.
-    while let Some(request) = queue.try_take().or_else(|| py.detach(|| queue.take())) {
-        caller.serve(py, request);
-        hosted.lent.release(py);
+    let mut taker = queue.taker();
+    // One at a time: a thread that took several would make some of them wait behind a slow one. Taken only while
+    // attached, for the same reason: until then whoever holds the interpreter may serve it.
+    loop {
+        match taker.try_take() {
+            Some(request) => {
+                caller.serve(py, request);
+                hosted.lent.release(py);
+            }
+            None if py.detach(|| taker.wait()) => {}
+            None => return,
+        }
     }
 }

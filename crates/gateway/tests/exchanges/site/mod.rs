@@ -65,7 +65,8 @@ impl Site {
         let threads = (0..plan.threads).map(|_| {
             let (queue, application) = (Arc::clone(&queue), Arc::clone(&application));
             std::thread::spawn(move || {
-                while let Some(remote) = queue.take() {
+                let mut taker = queue.taker();
+                while let Some(remote) = taker.take() {
                     application(remote);
                 }
             })
