@@ -16,7 +16,18 @@ if TYPE_CHECKING:
     from typing import Self
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
+(
+    DATA,
+    HEADERS,
+    PRIORITY,
+    RST_STREAM,
+    SETTINGS,
+    PUSH_PROMISE,
+    PING,
+    GOAWAY,
+    WINDOW_UPDATE,
+    CONTINUATION,
+) = range(10)
 PRIORITY_UPDATE = 16
 ACK, END_STREAM, END_HEADERS, PADDED = 0x1, 0x1, 0x4, 0x8
 NO_ERROR, PROTOCOL_ERROR, FLOW_CONTROL_ERROR, CANCEL, ENHANCE_YOUR_CALM = 0, 1, 3, 8, 11
@@ -68,7 +79,12 @@ def integer(value: int, bits: int, first: int = 0) -> bytes:
 def block(path: str = "/hello", method: str = "GET") -> bytes:
     """The field block of a request that enters no table: 0x86 is the scheme, names 2, 4 and 1 are the others'."""
     return (
-        b"\x02" + string(method.encode()) + b"\x86\x04" + string(path.encode()) + b"\x01" + string(b"localhost")
+        b"\x02"
+        + string(method.encode())
+        + b"\x86\x04"
+        + string(path.encode())
+        + b"\x01"
+        + string(b"localhost")
     )
 
 

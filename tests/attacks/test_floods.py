@@ -6,7 +6,6 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
-
 from attacker import (
     CONTINUATION,
     DATA,
@@ -31,8 +30,9 @@ from watch import KIB, MIB, PER_OCTET, PROCESSOR, attacked
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from program import Program
     from watch import Watch
+
+    from program import Program
 
 # What an attacker sends before it gives up: far more than any limit lets through.
 MOST = 16 * MIB
@@ -72,7 +72,10 @@ FLOODS = {
     "unknown frames": (b"", frame(UNKNOWN, payload=PAYLOAD)),
     "CONTINUATION": (frame(HEADERS, 0, 1, block()), frame(CONTINUATION, 0, 1, b"\0\1a\1b")),
     "CONTINUATION without octets": (frame(HEADERS, 0, 1, block()), frame(CONTINUATION, 0, 1)),
-    "CONTINUATION, large": (frame(HEADERS, 0, 1, block()), frame(CONTINUATION, 0, 1, bytes(16 * KIB))),
+    "CONTINUATION, large": (
+        frame(HEADERS, 0, 1, block()),
+        frame(CONTINUATION, 0, 1, bytes(16 * KIB)),
+    ),
 }
 
 
@@ -112,22 +115,30 @@ def test_a_flood_whose_answers_are_not_read_is_not_held(target: Program, kind: s
 
 RESETS: dict[str, Callable[[int], bytes]] = {
     "rapid reset": lambda stream: request(stream) + reset(stream),
-    "rapid reset of what takes time": lambda stream: request(stream, "/sleep?seconds=0.1")
-    + reset(stream),
-    "rapid reset of uploads": lambda stream: request(stream, "/count", "POST", end=False)
-    + reset(stream),
-    "made you reset: WINDOW_UPDATE of nothing": lambda stream: request(stream, end=False)
-    + window_update(stream, 0),
-    "made you reset: a window too large": lambda stream: request(stream, end=False)
-    + window_update(stream, LARGEST_WINDOW),
-    "made you reset: DATA after the end": lambda stream: request(stream, "/sleep?seconds=0.1")
-    + frame(DATA, 0, stream, b"x"),
-    "made you reset: a head in the midst": lambda stream: request(stream, end=False)
-    + request(stream, end=False),
-    "made you reset: a stream that depends on itself": lambda stream: request(stream, end=False)
-    + frame(PRIORITY, 0, stream, struct.pack(">IB", stream, 7)),
-    "made you reset: PRIORITY too short": lambda stream: request(stream, end=False)
-    + frame(PRIORITY, 0, stream, b"\0\0\0\0"),
+    "rapid reset of what takes time": lambda stream: (
+        request(stream, "/sleep?seconds=0.1") + reset(stream)
+    ),
+    "rapid reset of uploads": lambda stream: (
+        request(stream, "/count", "POST", end=False) + reset(stream)
+    ),
+    "made you reset: WINDOW_UPDATE of nothing": lambda stream: (
+        request(stream, end=False) + window_update(stream, 0)
+    ),
+    "made you reset: a window too large": lambda stream: (
+        request(stream, end=False) + window_update(stream, LARGEST_WINDOW)
+    ),
+    "made you reset: DATA after the end": lambda stream: (
+        request(stream, "/sleep?seconds=0.1") + frame(DATA, 0, stream, b"x")
+    ),
+    "made you reset: a head in the midst": lambda stream: (
+        request(stream, end=False) + request(stream, end=False)
+    ),
+    "made you reset: a stream that depends on itself": lambda stream: (
+        request(stream, end=False) + frame(PRIORITY, 0, stream, struct.pack(">IB", stream, 7))
+    ),
+    "made you reset: PRIORITY too short": lambda stream: (
+        request(stream, end=False) + frame(PRIORITY, 0, stream, b"\0\0\0\0")
+    ),
     "refused: malformed heads": lambda stream: frame(
         HEADERS, END_HEADERS | 1, stream, block() + b"\0\1X\1y"
     ),

@@ -3,7 +3,7 @@
 
 use crate::{Error, VERSION};
 use std::sync::Arc;
-use thalweg_gateway::AccessLog;
+use thalweg_gateway::{AccessLog, Memory};
 use thalweg_net::handover::{self, Handed, Handover};
 use thalweg_net::listen::{self, ListenError, Listener, SocketAddress};
 use thalweg_net::privileges::Target;
@@ -152,7 +152,8 @@ impl Plan {
                 ))
             })?),
         };
-        Ok(thalweg_gateway::Config { access_log })
+        let memory = Memory::new(self.serve.request_memory);
+        Ok(thalweg_gateway::Config { access_log, memory })
     }
 
     fn limits(&self) -> Limits {
@@ -294,6 +295,8 @@ mod tests {
         assert_eq!(config.connections, default.connections);
         assert_eq!(config.handshake_time, default.handshake_time);
         assert_eq!(config.write_time, default.write_time);
+        let gateway = plan(&["app"]).gateway_config().unwrap();
+        assert_eq!(gateway.memory.limit(), Memory::default().limit());
     }
 
     #[test]
@@ -314,6 +317,7 @@ mod tests {
             "--write-timeout=6",
             "--max-connections=7",
             "--io-threads=8",
+            "--request-memory=9m",
         ]);
         let config = plan.net_config();
         let expected = Limits {
@@ -334,6 +338,8 @@ mod tests {
         assert_eq!(config.handshake_time, Duration::from_secs(5));
         assert_eq!(config.write_time, Duration::from_secs(6));
         assert_eq!((config.connections, config.workers), (7, 8));
+        let gateway = plan.gateway_config().unwrap();
+        assert_eq!(gateway.memory.limit(), 9 << 20);
     }
 
     #[test]

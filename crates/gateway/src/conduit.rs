@@ -93,6 +93,8 @@ pub(crate) struct Due {
     pub(crate) credit: usize,
     pub(crate) discard: bool,
     pub(crate) output: bool,
+    /// Octets that wait in the conduit, either way.
+    pub(crate) held: usize,
 }
 
 impl Conduit {
@@ -239,6 +241,7 @@ impl Conduit {
             credit: incoming.take_credit(),
             discard,
             output: outgoing.has_output(),
+            held: incoming.untaken() + outgoing.queued(),
         };
         if discard {
             // Another thread of the handler may wait for what will not come now.

@@ -17,6 +17,7 @@ use crate::error_page::error_page;
 use crate::exchange::Exchange;
 use crate::gateway::Desk;
 use crate::incoming::Incoming;
+use crate::memory::{self, Share};
 use crate::outgoing::Broken;
 use crate::request_id::RequestId;
 use crate::streams::{Stream, Table};
@@ -31,6 +32,9 @@ use thalweg_proto::fields::Fields;
 use thalweg_proto::head::{Request, Response, Version};
 use thalweg_proto::session::{Event, Source, StreamId, Streams, Supply};
 
+/// A stream that holds less than this is not given up for others.
+const HOLDS_LITTLE: usize = 16 << 10;
+
 /// The gateway's side of a connection.
 pub struct Front {
     desk: Rc<Desk>,
@@ -42,6 +46,7 @@ pub struct Front {
     /// Whether HTTP/2 is spoken, which tells of each refused request by itself.
     is_http2: bool,
     streams: Table,
+    held: Share,
     /// The streams to attend to in this turn.
     turn: Vec<StreamId>,
 }
@@ -50,6 +55,7 @@ impl Front {
     pub(crate) fn new(desk: Rc<Desk>, peer: Arc<Peer>, post: Post<Attend>, wake: Wake) -> Self {
         let outbox = Rc::new(Outbox::new(wake));
         let key = desk.connections.borrow_mut().insert(Rc::clone(&outbox));
+        let held = Share::begin(&desk.memory);
         let shown = desk.lines.as_ref().map(|_| host(&peer.address));
         let is_http2 = peer.protocol == Protocol::Http2;
         Self {
@@ -64,12 +70,21 @@ impl Front {
             peer: shown.unwrap_or_default(),
             is_http2,
             streams: Table::default(),
+            held,
             turn: Vec::new(),
         }
     }
 
     /// A request has come: makes its exchange, and gives it to its handler.
-    fn begin(&mut self, id: StreamId, mut head: Request, end: bool) {
+    fn begin(&mut self, session: &mut dyn Streams, id: StreamId, mut head: Request, end: bool) {
+        let held = memory::of_head(head.fields.section_size());
+        self.held.change(&self.desk.memory, 0, held);
+        if self.held.is_too_much(&self.desk.memory) {
+            self.held.change(&self.desk.memory, held, 0);
+            session.reset(id, Code::Refused);
+            self.log_refused(Some(id), Violation::TooManyStreams);
+            return;
+        }
         let awaits_continue = !end && awaits_continue(&head);
         // A plain connection may have changed since it began (RFC 7540, section 3.2).
         self.is_http2 = head.version > Version::Http11;
@@ -91,6 +106,7 @@ impl Front {
             status: None,
             sent: 0,
             received: 0,
+            held,
             since: self.desk.lines.as_ref().map(|_| Instant::now()),
         });
         if let Some(earlier) = earlier {
@@ -116,6 +132,33 @@ impl Front {
         };
         if free > 0 {
             session.taken(id, free);
+        }
+        if kept && self.hold(id, octets.len()) {
+            self.refuse_more(session, id);
+        }
+    }
+
+    /// A stream holds so much more. Answers whether its connection has too much now.
+    fn hold(&mut self, id: StreamId, more: usize) -> bool {
+        let Some(stream) = self.streams.find(id) else {
+            return false;
+        };
+        self.held.change(&self.desk.memory, 0, more);
+        stream.held += more;
+        self.held.is_too_much(&self.desk.memory)
+    }
+
+    /// The stream would have to hold more than there is memory for.
+    fn refuse_more(&mut self, session: &mut dyn Streams, id: StreamId) {
+        let Some(stream) = self.streams.find(id) else {
+            return;
+        };
+        tracing::debug!(request = %stream.conduit.id, "given up: requests hold as much memory as they may");
+        if stream.status.is_some() {
+            self.give_up(session, id, Code::EnhanceYourCalm);
+        } else {
+            let sentence = "The server has no memory left for this request.";
+            self.answer_for_handler(session, id, 503, sentence);
         }
     }
 
@@ -148,12 +191,17 @@ impl Front {
             return;
         };
         let due = due(session, stream);
+        let held = memory::of_head(stream.conduit.head.fields.section_size()) + due.held;
+        self.held.change(&self.desk.memory, stream.held, held);
+        stream.held = held;
+        let too_much = due.held > HOLDS_LITTLE && self.held.is_too_much(&self.desk.memory);
         let unstarted = stream.status.is_none() && due.head.is_none();
         match due.broken {
             Some(Broken::Failed) if unstarted => {
                 self.answer_failure(session, id, "The application failed before it answered.");
             }
             Some(Broken::Reset(code)) if unstarted => self.give_up(session, id, code),
+            _ if too_much => self.refuse_more(session, id),
             _ => {
                 if let Err(why) = self.reply(session, id, due) {
                     self.refused_head(session, id, why);
@@ -225,6 +273,16 @@ impl Front {
 
     /// Answers for a handler that has no answer of its own.
     fn answer_failure(&mut self, session: &mut dyn Streams, id: StreamId, sentence: &str) {
+        self.answer_for_handler(session, id, 500, sentence);
+    }
+
+    fn answer_for_handler(
+        &mut self,
+        session: &mut dyn Streams,
+        id: StreamId,
+        status: u16,
+        sentence: &str,
+    ) {
         let Some(stream) = self.streams.find(id) else {
             return;
         };
@@ -232,7 +290,7 @@ impl Front {
             self.give_up(session, id, Code::Internal);
             return;
         }
-        let (head, body) = error_page(500, sentence, stream.conduit.id);
+        let (head, body) = error_page(status, sentence, stream.conduit.id);
         stream.conduit.replace(head, body);
         let due = due(session, stream);
         if self.reply(session, id, due).is_err() {
@@ -248,12 +306,13 @@ impl Front {
     }
 
     /// The exchange is over. `status` is for the log, unless the client was given one.
-    fn close(&self, stream: Stream, status: u16) {
+    fn close(&mut self, stream: Stream, status: u16) {
         stream.conduit.set_gone();
-        self.log(&stream, status);
+        self.leave(&stream, status);
     }
 
-    fn log(&self, stream: &Stream, status: u16) {
+    fn leave(&mut self, stream: &Stream, status: u16) {
+        self.held.change(&self.desk.memory, stream.held, 0);
         let conduit = &stream.conduit;
         self.add_line(
             Some((&conduit.head, conduit.id)),
@@ -297,7 +356,7 @@ impl Connection for Front {
     fn event(&mut self, session: &mut dyn Streams, event: Event<'_>) {
         self.outbox.set_at_work(true);
         match event {
-            Event::Request { id, head, end } => self.begin(id, head, end),
+            Event::Request { id, head, end } => self.begin(session, id, head, end),
             Event::Data { id, bytes, credit } => self.receive(session, id, bytes, credit),
             Event::End { id, trailers } => {
                 if let Some(stream) = self.streams.find(id) {
@@ -307,7 +366,7 @@ impl Connection for Front {
             Event::Reset { id, why, .. } => self.reset(id, why),
             Event::Finished { id } => {
                 if let Some(stream) = self.streams.take(id) {
-                    self.log(&stream, CLIENT_GONE);
+                    self.leave(&stream, CLIENT_GONE);
                 }
             }
             // A server has no responses; drains and priorities are the session's own affair so far.
@@ -346,6 +405,7 @@ impl Connection for Front {
                 at_fault.map_or(CLIENT_GONE, |error| error.why.status()),
             );
         }
+        self.held.end(&self.desk.memory);
     }
 }
 

@@ -5,6 +5,7 @@ use crate::conduit::Attend;
 use crate::connections::{Connections, Outbox};
 use crate::date::Calendar;
 use crate::front::Front;
+use crate::memory::{Account, Memory};
 use crate::request_id::RequestIds;
 use crate::router::Router;
 use std::cell::RefCell;
@@ -19,6 +20,8 @@ use thalweg_proto::head::Response;
 pub struct Config {
     /// Where a line for each exchange goes. Default: nowhere.
     pub access_log: Option<AccessLog>,
+    /// What all requests may hold together.
+    pub memory: Memory,
 }
 
 /// Turns the connections of a worker into exchanges for its handlers.
@@ -48,6 +51,7 @@ pub(crate) struct Desk {
     pub(crate) calendar: RefCell<Calendar>,
     pub(crate) lines: Option<RefCell<Lines>>,
     pub(crate) connections: RefCell<Connections<Rc<Outbox>>>,
+    pub(crate) memory: Account,
 }
 
 impl Gateway {
@@ -62,6 +66,7 @@ impl Gateway {
                 .clone()
                 .map(|log| RefCell::new(Lines::new(log))),
             connections: RefCell::new(Connections::new()),
+            memory: Account::new(config.memory.clone()),
         });
         let post = worker.mailbox({
             let desk = Rc::clone(&desk);

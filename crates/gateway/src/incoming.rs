@@ -110,6 +110,11 @@ impl Incoming {
         Read::Octets(octets)
     }
 
+    /// Octets that nobody has read.
+    pub(crate) fn untaken(&self) -> usize {
+        self.untaken
+    }
+
     /// Whether the front must be told now of what reading did.
     pub(crate) fn needs_attention(&self) -> bool {
         self.expectation == Expectation::Due

@@ -13,6 +13,7 @@
 //! | [`Exchange`], [`Remote`] | one request and its reply: on the worker's thread, and on any thread |
 //! | [`Handler`], [`Router`] | who answers |
 //! | [`application`] | the queue before code that blocks |
+//! | [`Memory`] | what all requests may hold together |
 //! | [`AccessLog`] | a line for each exchange |
 
 mod access_log;
@@ -25,6 +26,7 @@ mod exchange;
 mod front;
 mod gateway;
 mod incoming;
+mod memory;
 mod outgoing;
 mod remote;
 mod request_id;
@@ -35,6 +37,7 @@ pub use access_log::AccessLog;
 pub use exchange::Exchange;
 pub use front::Front;
 pub use gateway::{Config, Gateway};
+pub use memory::Memory;
 pub use remote::{Gone, Remote, ReplyError, TryWriteError};
 pub use request_id::RequestId;
 pub use router::{Handler, Router};

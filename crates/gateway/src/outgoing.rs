@@ -157,6 +157,11 @@ impl Outgoing {
         self.whole
     }
 
+    /// Octets that the session has not taken.
+    pub(crate) fn queued(&self) -> usize {
+        self.queued
+    }
+
     /// Whether the handler writes no more.
     pub(crate) fn is_ended(&self) -> bool {
         self.stage == Stage::Ended

@@ -18,6 +18,8 @@ pub(crate) struct Stream {
     pub(crate) sent: u64,
     /// Octets of the request's body that came.
     pub(crate) received: u64,
+    /// Octets that it holds: head, bodies that wait.
+    pub(crate) held: usize,
     /// When it began, if anybody wants to know.
     pub(crate) since: Option<Instant>,
 }

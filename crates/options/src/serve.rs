@@ -51,6 +51,8 @@ pub struct Serve {
     pub stream_window: u32,
     /// Octets.
     pub connection_window: u32,
+    /// Octets.
+    pub request_memory: usize,
 }
 
 impl Serve {
@@ -89,6 +91,7 @@ impl Serve {
             max_target: 0,
             stream_window: 0,
             connection_window: 0,
+            request_memory: 0,
         }
     }
 }

@@ -487,6 +487,18 @@ pub const TABLE: &[Row] = &[
         ..EMPTY
     },
     Row {
+        name: "request-memory",
+        form: "SIZE",
+        default: "512m",
+        meaning: "what all requests hold together, heads and bodies; above it who\n\
+                  holds more than others is refused",
+        group: Group::Limits,
+        set: |draft, given| {
+            value::size(given, 1 << 20..=1 << 40).map(|value| draft.serve.request_memory = value)
+        },
+        ..EMPTY
+    },
+    Row {
         name: "help",
         short: Some('h'),
         meaning: "this text",

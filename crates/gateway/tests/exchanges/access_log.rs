@@ -25,6 +25,7 @@ fn logged(name: &str, application: impl Fn(Remote) + Send + Sync + 'static) -> (
     let plan = Plan {
         config: Config {
             access_log: Some(AccessLog::file(&path).unwrap()),
+            ..Config::default()
         },
         ..Plan::default()
     };
@@ -161,6 +162,7 @@ fn a_connection_that_was_idle_for_too_long_has_no_line() {
         },
         config: Config {
             access_log: Some(AccessLog::file(&path).unwrap()),
+            ..Config::default()
         },
         ..Plan::default()
     };
@@ -187,6 +189,7 @@ fn a_log_that_cannot_be_written_stops_nobody() {
     let plan = Plan {
         config: Config {
             access_log: Some(AccessLog::file(Path::new("/dev/full")).unwrap()),
+            ..Config::default()
         },
         ..Plan::default()
     };
