@@ -3,7 +3,7 @@
 use crate::wire::{GET, Script, a_request, frames, request, serve, serve_within};
 use std::time::{Duration, Instant};
 use thalweg_proto::error::{Code, Violation};
-use thalweg_proto::h2::frame::Kind;
+use thalweg_proto::h2::frame::{Kind, flags};
 use thalweg_proto::h2::{PREFACE, Session};
 use thalweg_proto::limits::Limits;
 use thalweg_proto::session::Streams;
@@ -90,4 +90,28 @@ fn the_announced_settings_are_those_of_the_limits() {
     };
     let expected = [(1, 0), (3, 7), (4, 100_000), (5, 20_000), (6, 12_345)];
     assert_eq!(entries.iter().collect::<Vec<_>>(), expected);
+}
+
+/// "The SETTINGS frames received from a peer as part of the connection preface MUST be acknowledged after sending the
+/// connection preface", at either end.
+#[test]
+fn the_settings_of_the_preface_are_acknowledged_behind_our_own() {
+    let now = Instant::now();
+    let mut client = Caller::new(Session::client(Limits::default(), now));
+    client.feed(now, &Script::server().0);
+    let octets = client.flush(now);
+    assert!(octets.starts_with(PREFACE));
+    for sent in [frames(&octets), serve(&Script::client()).sent] {
+        assert_eq!(
+            (sent[0].header.kind, sent[0].header.flags),
+            (Kind::Settings, 0)
+        );
+        let acks = sent[1..]
+            .iter()
+            .filter(|sent| sent.header.kind == Kind::Settings);
+        let acks: Vec<_> = acks
+            .map(|sent| (sent.header.flags, sent.header.length))
+            .collect();
+        assert_eq!(acks, [(flags::ACK, 0)]);
+    }
 }

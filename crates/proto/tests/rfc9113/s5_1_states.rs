@@ -240,3 +240,94 @@ fn nothing_is_served_after_a_connection_error() {
     assert_eq!(outcome.goaway(), Some((1, Code::Protocol)));
     assert!(outcome.of_kind(Kind::Ping).is_empty());
 }
+
+/// Section 6.4: "RST_STREAM frames MUST NOT be sent for a stream in the idle state": a request that is given up before its
+/// head has left leaves no trace, and its number is used by none.
+#[test]
+fn a_request_that_is_given_up_before_it_left_leaves_no_reset() {
+    use thalweg_proto::h2::Session;
+    use thalweg_testkit::caller::Caller;
+    let now = std::time::Instant::now();
+    let mut client = Caller::new(Session::client(Limits::default(), now));
+    let first = client
+        .session
+        .open(crate::wire::a_request("GET"), true)
+        .unwrap();
+    client.session.reset(first, Code::Cancel);
+    let second = client
+        .session
+        .open(crate::wire::a_request("GET"), true)
+        .unwrap();
+    assert_eq!(second.number(), 3);
+    let sent = crate::wire::frames(&client.flush(now));
+    let on_streams: Vec<_> = sent
+        .iter()
+        .filter(|sent| sent.header.stream != 0)
+        .map(|sent| (sent.header.kind, sent.header.stream))
+        .collect();
+    assert_eq!(on_streams, [(Kind::Headers, 3)]);
+}
+
+/// Section 8.7: "If frames that are on a stream are passed to the application layer for any stream, then REFUSED_STREAM
+/// MUST NOT be used for that stream": only what is refused unseen gets it.
+#[test]
+fn no_stream_that_was_told_is_refused() {
+    for why in Violation::ALL {
+        let refuses = why.code() == Code::Refused;
+        let unseen = matches!(why, Violation::TooManyStreams | Violation::TooManyPromises);
+        assert_eq!(refuses, unseen, "{why:?}");
+    }
+    let limits = Limits {
+        streams: 1,
+        ..Limits::default()
+    };
+    let script = Script::client().head(1, POST, false).head(3, POST, true);
+    let outcome = serve_within(limits, &script.data(1, b"x", true));
+    assert_eq!(outcome.requests(), [1]);
+    assert_eq!(outcome.resets(), [(3, Code::Refused)]);
+    assert!(
+        outcome.of_kind(Kind::Headers).is_empty(),
+        "nor is it answered"
+    );
+}
+
+/// Section 5.1: frames that a state does not allow are connection errors of type PROTOCOL_ERROR, at a client too: each on
+/// a stream that nobody has opened.
+#[test]
+fn no_frame_but_headers_and_priority_may_come_on_an_idle_stream_of_the_server() {
+    for (script, why) in [
+        (
+            Script::client().data(2, b"x", false),
+            Violation::StreamState,
+        ),
+        (
+            Script::client().reset(2, Code::Cancel),
+            Violation::StreamState,
+        ),
+        (Script::client().credit(2, 1), Violation::StreamState),
+        (
+            Script::client().head(2, GET, true),
+            Violation::StreamIdentifier,
+        ),
+        (
+            Script::client().raw(Kind::WindowUpdate, 0, 2, &[0; 4]),
+            Violation::WindowIncrement,
+        ),
+        (
+            Script::client().raw(Kind::Priority, 0, 2, &[0; 4]),
+            Violation::FrameSize,
+        ),
+    ] {
+        serve(&script).assert_failed(why, why.code());
+    }
+    let outcome = serve(&Script::client().priority(2, 0).head(1, GET, true));
+    assert_eq!(outcome.requests(), [1]);
+    let server = || Script::server();
+    for script in [
+        server().reset(1, Code::Cancel),
+        server().credit(1, 1),
+        server().data(5, b"", true),
+    ] {
+        request(&[], &script).assert_failed(Violation::StreamState, Code::Protocol);
+    }
+}

@@ -308,3 +308,73 @@ fn a_client_follows_the_servers_limit_of_streams() {
     client.feed(now, &Script::default().settings(&[(3, 0)]).0);
     assert_eq!(client.session.capacity(), 0);
 }
+
+/// Section 6.5.3: "The values in the SETTINGS frame MUST be processed in the order they appear": the last one of a kind
+/// holds, and a table that was smaller in between has lost its entries.
+#[test]
+fn values_are_taken_in_their_order() {
+    let script = Script::client()
+        .settings(&[(4, 5000), (5, 20_000), (4, 1000), (5, 16_384)])
+        .head(1, GET, true);
+    assert_eq!(sum(&answer(&script, &[])), 1000);
+    let script = Script::client().head(1, GET, true).head(3, GET, true);
+    let (mut server, now) = server_after(Limits::default(), &script);
+    let respond = |server: &mut Caller<Session>, at: usize| {
+        let head = Response::new(200).with_field(b"x-any", b"value");
+        let id = open_requests(server)[at];
+        server.session.respond(id, head, true).unwrap();
+        let sent = frames(&server.flush(now));
+        let is_head = |sent: &&crate::wire::Sent| sent.header.kind == Kind::Headers;
+        sent.iter().find(is_head).unwrap().payload.clone()
+    };
+    respond(&mut server, 0);
+    let settings = Script::default().settings(&[(1, 0), (1, 4096)]);
+    server.feed(now, &settings.0);
+    let block = respond(&mut server, 1);
+    assert_eq!(
+        block[..4],
+        *b"\x20\x3f\xe1\x1f",
+        "to nothing, then to 4 096"
+    );
+}
+
+/// Section 6.5.2: "A value of 0 for SETTINGS_MAX_CONCURRENT_STREAMS SHOULD NOT be treated as special by endpoints": it
+/// ends no stream, and a later value lets more be opened.
+#[test]
+fn a_limit_of_no_streams_is_a_limit_like_others() {
+    let now = Instant::now();
+    let mut client = Caller::new(Session::client(Limits::default(), now));
+    client.feed(now, &Script::server().0);
+    client.session.open(a_request("GET"), true).unwrap();
+    client.flush(now);
+    client.feed(now, &Script::default().settings(&[(3, 0)]).0);
+    assert_eq!(
+        (client.session.capacity(), client.session.open_streams()),
+        (0, 1)
+    );
+    let refused = client.session.open(a_request("GET"), true);
+    assert_eq!(refused, Err(thalweg_proto::error::UsageError::NoCapacity));
+    let answer = Script::default().head(1, &[(":status", "204")], true);
+    client.feed(now, &answer.settings(&[(3, 1)]).0);
+    assert_eq!(client.session.capacity(), 1);
+}
+
+/// "A badly formed or incomplete SETTINGS frame MUST be treated as a connection error": one value that is out of range
+/// is enough, wherever it stands, and nothing of the frame is taken.
+#[test]
+fn one_wrong_value_spoils_the_frame() {
+    for entries in [
+        &[(5, 16_384), (2, 7), (4, 10)][..],
+        &[(4, 10), (4, 0x8000_0000)],
+        &[(99, 1), (5, 1)],
+    ] {
+        let script = Script::client().settings(entries).head(1, GET, true);
+        let outcome = serve(&script);
+        assert!(outcome.failure().is_some() && outcome.requests().is_empty());
+        let acks = outcome.of_kind(Kind::Settings);
+        assert!(
+            acks.iter().all(|sent| !sent.header.has(flags::ACK)),
+            "{entries:?}"
+        );
+    }
+}

@@ -1,16 +1,16 @@
 //! Section 6.9.1: "Frames with zero length with the END_STREAM flag set (that is, an empty DATA frame) MAY be sent if
 //! there is no available space in either flow-control window", and trailers are not flow controlled at all.
 
-use crate::wire::{GET, Script, a_request, established, frames, octets, open_requests};
+use crate::wire::{GET, POST, Script, a_request, established, frames, octets, open_requests};
 use std::time::{Duration, Instant};
-use thalweg_proto::error::UsageError;
+use thalweg_proto::error::{Code, UsageError};
 use thalweg_proto::fields::Fields;
 use thalweg_proto::h2::Session;
 use thalweg_proto::h2::frame::Kind;
 use thalweg_proto::head::Response;
 use thalweg_proto::limits::Limits;
 use thalweg_proto::session::{End, Gather, Output, Session as _, StreamId, Streams, Supply};
-use thalweg_testkit::caller::Caller;
+use thalweg_testkit::caller::{Caller, Told};
 
 fn trailers() -> Fields {
     [(&b"x-sum"[..], &b"1"[..])].into_iter().collect()
@@ -154,4 +154,40 @@ fn a_body_may_end_right_behind_the_piece_that_shut_the_window() {
     assert_eq!(asked.last(), Some(&0));
     assert_eq!(left, 0);
     assert_eq!(server.session.open_streams(), 0);
+}
+
+/// Section 6.9: "Frames that are exempt from flow control MUST be accepted and processed": with every window full, heads,
+/// trailers, PING, SETTINGS and resets are.
+#[test]
+fn frames_other_than_data_need_no_window() {
+    let limits = Limits {
+        stream_window: 65_535,
+        connection_window: 65_535,
+        ..Limits::default()
+    };
+    let mut script = Script::default().head(1, POST, false);
+    for piece in [16_384, 16_384, 16_384, 16_383] {
+        script = script.data(1, &vec![0; piece], false);
+    }
+    let (mut server, now) = established(limits, &Script::default());
+    server.takes = false;
+    server.feed(now, &script.0);
+    let more = Script::default()
+        .ping()
+        .settings(&[(3, 1)])
+        .credit(0, 1)
+        .priority(1, 0)
+        .head(3, GET, true)
+        .head(5, GET, true)
+        .reset(3, Code::Cancel)
+        .head(1, &[("x", "1")], true);
+    server.feed(now, &more.0);
+    assert_eq!(server.failure(), None);
+    assert_eq!(open_requests(&server).len(), 3);
+    assert!(matches!(server.told.last(), Some(Told::End(_, Some(_)))));
+    let kinds: Vec<_> = frames(&server.flush(now))
+        .iter()
+        .map(|sent| sent.header.kind)
+        .collect();
+    assert_eq!(kinds, [Kind::Ping, Kind::Settings]);
 }

@@ -441,3 +441,54 @@ fn endless_informational_heads_end_the_connection() {
     let failure = client.failure().map(|error| error.why);
     assert_eq!(failure, Some(Violation::TooManyGlitches));
 }
+
+/// Section 8.1: "Clients MUST NOT discard responses as a result of receiving such a RST_STREAM" (NO_ERROR behind a complete
+/// response): all of the response is told, then that the upload is over.
+#[test]
+fn a_complete_response_survives_the_reset_that_follows_it() {
+    for content in [false, true] {
+        let now = Instant::now();
+        let mut client = Caller::new(Session::client(Limits::default(), now));
+        let id = client.session.open(a_request("POST"), false).unwrap();
+        client.say(id, octets(1 << 20), true);
+        client.flush(now);
+        let mut script = Script::server().head(1, &[(":status", "413")], !content);
+        if content {
+            script = script.data(1, b"too large", true);
+        }
+        client.feed(now, &script.reset(1, Code::NoError).0);
+        let told: Vec<_> = client.told.iter().collect();
+        let (last, before) = told.split_last().unwrap();
+        assert_eq!(**last, Told::Reset(id, Code::NoError, None));
+        assert!(matches!(before[0], Told::Response(_, head, _) if head.status == 413));
+        if content {
+            assert_eq!(client.data_of(id), b"too large");
+            assert_eq!(*before[2], Told::End(id, None));
+        }
+        assert!(
+            frames(&client.flush(now)).is_empty(),
+            "the upload has stopped"
+        );
+    }
+}
+
+/// Section 8.1: a HEADERS frame without END_STREAM behind the final head is malformed in a response, too.
+#[test]
+fn a_second_final_head_is_malformed() {
+    let ok = &[(":status", "200")];
+    let script = Script::server().head(1, ok, false).head(1, ok, false);
+    request(&["GET"], &script).assert_reset(1, Violation::StreamState, Code::Protocol);
+    let script = Script::server().head(1, ok, false).head(1, ok, true);
+    request(&["GET"], &script).assert_reset(1, Violation::PseudoField, Code::Protocol);
+}
+
+/// Section 8.6: "HTTP/2 removes support for the 101 (Switching Protocols) informational status code".
+#[test]
+fn there_is_no_101_either_way() {
+    let script = Script::server().head(1, &[(":status", "101")], false);
+    request(&["GET"], &script).assert_reset(1, Violation::Status, Code::Protocol);
+    let (mut server, _) = server_after(Limits::default(), &Script::client().head(1, GET, true));
+    let id = open_requests(&server)[0];
+    let refused = server.session.respond(id, Response::new(101), false);
+    assert_eq!(refused, Err(UsageError::NoUpgrade));
+}
