@@ -40,20 +40,23 @@ impl Session {
     /// The next stream whose caller is to be asked whether its body ends.
     pub(super) fn next_end(&mut self) -> Option<StreamId> {
         let open = self.send_window.room() > 0;
-        if self.ends.queue.is_empty() && std::mem::take(&mut self.ends.due) {
+        loop {
+            while let Some(id) = self.ends.queue.pop() {
+                if let Some(stream) = self.streams.get_mut(id)
+                    && stream.may_end(open)
+                {
+                    stream.asked_end = true;
+                    return Some(id);
+                }
+            }
+            if !std::mem::take(&mut self.ends.due) {
+                return None;
+            }
             let waits = |id: &StreamId| self.streams.get(*id).is_some_and(|of| of.may_end(open));
-            self.ends.queue.extend(self.streams.ids().filter(waits));
+            let waiting = self.streams.ids().filter(waits);
+            self.ends.queue.extend(waiting);
             self.ends.queue.reverse();
         }
-        while let Some(id) = self.ends.queue.pop() {
-            if let Some(stream) = self.streams.get_mut(id)
-                && stream.may_end(open)
-            {
-                stream.asked_end = true;
-                return Some(id);
-            }
-        }
-        None
     }
 }
 
