@@ -39,6 +39,49 @@ pub struct Field<'a> {
     pub never_index: bool,
 }
 
+/// One field line whose name and value stand side by side, as a compression table keeps them: copied in one go.
+#[derive(Clone, Copy)]
+pub struct Joined<'a> {
+    octets: &'a [u8],
+    name: usize,
+    never_index: bool,
+}
+
+impl<'a> Joined<'a> {
+    /// The line that these octets are, of which the name takes so many.
+    #[inline]
+    pub(crate) fn new(octets: &'a [u8], name: usize, never_index: bool) -> Self {
+        Self {
+            octets,
+            name,
+            never_index,
+        }
+    }
+
+    /// The same line in two parts.
+    #[inline]
+    pub fn field(self) -> Field<'a> {
+        let (name, value) = self.octets.split_at_checked(self.name).unwrap_or_default();
+        Field {
+            name,
+            value,
+            never_index: self.never_index,
+        }
+    }
+
+    /// Only the value.
+    #[inline]
+    pub fn value(self) -> &'a [u8] {
+        self.octets.get(self.name..).unwrap_or_default()
+    }
+
+    /// What the line counts (RFC 9113, section 6.5.2).
+    #[inline]
+    pub fn size(self) -> usize {
+        self.octets.len() + LINE_OVERHEAD
+    }
+}
+
 /// Octets kept in the arena of a [`Fields`] without being a field: a method, a path. Valid for that list only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Text {
@@ -88,13 +131,13 @@ impl Fields {
     /// # Panics
     /// As [`Fields::push`].
     pub fn push_field(&mut self, field: Field<'_>) {
-        let start = self.end();
+        let start = self.octets.len() as u32;
         self.octets.extend_from_slice(field.name);
         if let Some(name) = self.octets.get_mut(start as usize..) {
             name.make_ascii_lowercase();
         }
         self.octets.extend_from_slice(field.value);
-        self.end(); // the bound of the arena, checked once more after growing
+        self.end(); // the bound of the arena
         self.lines.push(Line {
             start,
             name: field.name.len() as u32,
@@ -103,12 +146,26 @@ impl Fields {
         });
     }
 
+    /// Appends a line whose name is known to be in lower case.
+    #[inline]
+    pub(crate) fn push_lower(&mut self, line: Joined<'_>) {
+        let start = self.octets.len() as u32;
+        self.octets.extend_from_slice(line.octets);
+        self.end(); // the bound of the arena
+        self.lines.push(Line {
+            start,
+            name: line.name as u32,
+            value: (line.octets.len() - line.name) as u32,
+            never_index: line.never_index,
+        });
+    }
+
     /// Keeps octets that are no field in the same arena.
     ///
     /// # Panics
     /// As [`Fields::push`].
     pub fn keep(&mut self, octets: &[u8]) -> Text {
-        let start = self.end();
+        let start = self.octets.len() as u32;
         self.octets.extend_from_slice(octets);
         Text {
             start,
@@ -177,6 +234,7 @@ impl Fields {
         span_in(&self.octets, start, len)
     }
 
+    #[inline]
     fn end(&self) -> u32 {
         assert!(
             self.octets.len() <= u32::MAX as usize,

@@ -5,11 +5,12 @@
 
 use super::Session;
 use super::control::Control;
-use super::message::{HeadReader, Shape};
+use super::message::{Class, Classes, HeadReader, Shape};
 use super::recv::Standing;
 use super::resets::By;
 use super::stream::{Asked, Hearing, State, Step, Stream};
 use crate::error::{Code, ConnectionError, Violation};
+use crate::fields::Fields;
 use crate::head::{Request, Response};
 use crate::session::{Event, Pace, Role, StreamId};
 use crate::syntax;
@@ -122,15 +123,18 @@ impl Session {
         let mut reader = HeadReader::new(shape, &self.limits, block.len());
         let size = self
             .decoder
-            .decode(block, self.limits.head, |field| reader.line(field))
+            .decode_noted(block, self.limits.head, |line, class| {
+                reader.line(line, class)
+            })
             .map_err(|_| Violation::Compression)?;
         if size > self.limits.head {
             reader.too_large();
         }
+        let classes = reader.classes();
         match purpose {
             Purpose::Response(id) => {
                 let head = reader.response();
-                self.take_response(id, head, start.end)
+                self.take_response(id, head, classes, start.end)
             }
             Purpose::Trailers(id) => match reader.trailers() {
                 Ok(trailers) => self.heard_all(id, Some(trailers)),
@@ -141,7 +145,7 @@ impl Session {
                 self.take_promise(on, promised, head)
             }
             _ => match reader.request() {
-                Ok(head) => self.take_request(start, head),
+                Ok(head) => self.take_request(start, head, classes),
                 Err(why) => self.refuse(start, why),
             },
         }
@@ -271,8 +275,13 @@ impl Session {
         Ok(())
     }
 
-    fn take_request(&mut self, start: Start, head: Request) -> Result<(), ConnectionError> {
-        let announced = match syntax::content_length(&head.fields) {
+    fn take_request(
+        &mut self,
+        start: Start,
+        head: Request,
+        classes: Classes,
+    ) -> Result<(), ConnectionError> {
+        let announced = match content_length(&head.fields, classes) {
             Ok(announced) => announced,
             Err(why) => return self.refuse(start, why),
         };
@@ -287,7 +296,7 @@ impl Session {
             stream.step(Step::RecvEnd);
         } else if stream.asked != Asked::Tunnel {
             stream.to_hear = announced;
-            stream.expects = expects_continue(&head);
+            stream.expects = classes.contain(Class::Expect) && expects_continue(&head);
             if self.limits.body_rate > 0 {
                 stream.pace = Some(Pace::new(self.timers.now));
                 self.timers.watch();
@@ -308,13 +317,14 @@ impl Session {
         &mut self,
         id: StreamId,
         head: Result<Response, Violation>,
+        classes: Classes,
         end: bool,
     ) -> Result<(), ConnectionError> {
         let head = match head {
             Ok(head) if head.is_informational() && end => Err(Violation::StreamState),
             head => head,
         };
-        let announced = |head: &Response| syntax::content_length(&head.fields);
+        let announced = |head: &Response| content_length(&head.fields, classes);
         let (head, announced) = match head.and_then(|head| Ok((announced(&head)?, head))) {
             Ok((announced, head)) => (head, announced),
             Err(why) => return self.stream_error(id, why),
@@ -343,6 +353,15 @@ impl Session {
             self.cut_short(id);
         }
         Ok(())
+    }
+}
+
+/// What content-length announces, if there is one.
+fn content_length(fields: &Fields, classes: Classes) -> Result<Option<u64>, Violation> {
+    if classes.contain(Class::ContentLength) {
+        syntax::content_length(fields)
+    } else {
+        Ok(None)
     }
 }
 

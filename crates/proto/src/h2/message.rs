@@ -5,7 +5,7 @@
 //! after it is kept; so a block can be decoded to its end, for the sake of the compression state, at no cost.
 
 use crate::error::{UsageError, Violation};
-use crate::fields::{Field, Fields, Text};
+use crate::fields::{Field, Fields, Joined, Text};
 use crate::head::{Control, Request, Response, Version};
 use crate::limits::Limits;
 use crate::syntax;
@@ -18,6 +18,43 @@ pub(super) enum Shape {
     Trailers,
 }
 
+/// What a line is, as far as the line alone decides. The decoder keeps it beside the lines of its tables, so that a
+/// line that comes again is known to be good: its octets are looked at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Class {
+    /// Nobody has looked yet, or it was no good.
+    #[default]
+    Unknown,
+    /// A field that only the caller has a use for.
+    Field,
+    ContentLength,
+    Cookie,
+    Expect,
+    Host,
+    /// The one that only a request may have.
+    Te,
+    Authority,
+    Method,
+    Path,
+    Scheme,
+    Status,
+}
+
+/// Which classes of lines a head has.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Classes(u16);
+
+impl Classes {
+    fn add(&mut self, class: Class) {
+        self.0 |= 1 << class as u16;
+    }
+
+    /// Whether there is a line of this class.
+    pub(super) fn contain(self, class: Class) -> bool {
+        self.0 & 1 << class as u16 != 0
+    }
+}
+
 /// Puts a head together.
 pub(super) struct HeadReader<'l> {
     shape: Shape,
@@ -26,8 +63,8 @@ pub(super) struct HeadReader<'l> {
     method: Option<Text>,
     control: Control,
     status: Option<u16>,
-    /// Whether there is a cookie, and how many lines go on with it.
-    cookie: bool,
+    classes: Classes,
+    /// How many lines go on with a cookie that began before.
     crumbs: usize,
     fault: Option<Violation>,
 }
@@ -44,17 +81,22 @@ impl<'l> HeadReader<'l> {
             method: None,
             control: Control::default(),
             status: None,
-            cookie: false,
+            classes: Classes::default(),
             crumbs: 0,
             fault: None,
         }
     }
 
-    /// Takes one line.
-    pub(super) fn line(&mut self, field: Field<'_>) {
+    /// Takes one line, and leaves what it is.
+    pub(super) fn line(&mut self, line: Joined<'_>, class: &mut Class) {
         if self.fault.is_none() {
-            self.fault = self.take(field).err();
+            self.fault = self.take(line, class).err();
         }
+    }
+
+    /// What has come.
+    pub(super) fn classes(&self) -> Classes {
+        self.classes
     }
 
     /// Not all lines were handed over.
@@ -62,70 +104,73 @@ impl<'l> HeadReader<'l> {
         self.fault.get_or_insert(Violation::HeadTooLarge);
     }
 
-    fn take(&mut self, field: Field<'_>) -> Result<(), Violation> {
-        if field.name.first() == Some(&b':') {
-            return self.pseudo(field);
+    fn take(&mut self, line: Joined<'_>, class: &mut Class) -> Result<(), Violation> {
+        if *class == Class::Unknown {
+            *class = self.classify(line.field())?;
         }
         // Every cookie in a line of its own is how browsers send one field (RFC 9113, section 8.2.3).
-        let crumb = field.name == b"cookie" && std::mem::replace(&mut self.cookie, true);
+        let crumb = *class == Class::Cookie && self.classes.contain(Class::Cookie);
+        self.classes.add(*class);
+        match class {
+            Class::Authority | Class::Method | Class::Path | Class::Scheme | Class::Status => {
+                return self.pseudo(*class, line.value());
+            }
+            Class::Te if self.shape != Shape::Request => return Err(Violation::ConnectionField),
+            _ => {}
+        }
         self.crumbs += usize::from(crumb);
         if !crumb && self.fields.len() - self.crumbs >= self.limits.fields {
             return Err(Violation::TooManyFields);
         }
-        if !syntax::is_lower_token(field.name) {
-            return Err(Violation::FieldName);
-        }
-        if !syntax::is_field_value(field.value) {
-            return Err(Violation::FieldValue);
-        }
-        if is_of_the_connection(field, self.shape == Shape::Request) {
-            return Err(Violation::ConnectionField);
-        }
-        self.fields.push_field(field);
+        self.fields.push_lower(line);
         Ok(())
     }
 
-    /// A pseudo field: each at most once, before all others, and none in trailers (RFC 9113, section 8.3).
-    fn pseudo(&mut self, field: Field<'_>) -> Result<(), Violation> {
-        if !self.fields.is_empty() {
-            return Err(Violation::PseudoField);
+    /// Looks at a line for the first time.
+    fn classify(&self, field: Field<'_>) -> Result<Class, Violation> {
+        let Field { name, value, .. } = field;
+        if name.first() != Some(&b':') {
+            return classify_field(field);
         }
-        if self.shape == Shape::Response {
-            if field.name != b":status" || self.status.is_some() {
-                return Err(Violation::PseudoField);
-            }
-            self.status = Some(status(field.value)?);
-            return Ok(());
-        }
-        if self.shape != Shape::Request {
-            return Err(Violation::PseudoField);
-        }
-        let value = field.value;
-        let (place, valid, why) = match field.name {
-            b":method" => (&mut self.method, syntax::is_token(value), Violation::Method),
-            b":scheme" => (
-                &mut self.control.scheme,
-                syntax::is_scheme(value),
-                Violation::Target,
-            ),
+        let of_request = self.shape == Shape::Request && self.fields.is_empty();
+        let (class, valid, why) = match name {
+            b":status" if self.shape == Shape::Response => return Ok(Class::Status),
+            _ if !of_request => return Err(Violation::PseudoField),
+            b":method" => (Class::Method, syntax::is_token(value), Violation::Method),
+            b":scheme" => (Class::Scheme, syntax::is_scheme(value), Violation::Target),
             b":path" if value.len() > self.limits.target => return Err(Violation::TargetTooLong),
-            b":path" => (
-                &mut self.control.path,
-                syntax::is_path(value),
-                Violation::Target,
-            ),
+            b":path" => (Class::Path, syntax::is_path(value), Violation::Target),
             b":authority" => (
-                &mut self.control.authority,
+                Class::Authority,
                 syntax::is_authority(value),
                 Violation::Authority,
             ),
             _ => return Err(Violation::PseudoField),
         };
-        if place.is_some() {
+        if valid { Ok(class) } else { Err(why) }
+    }
+
+    /// A pseudo field: each at most once, before all others, and none in trailers (RFC 9113, section 8.3).
+    fn pseudo(&mut self, class: Class, value: &[u8]) -> Result<(), Violation> {
+        if !self.fields.is_empty() {
             return Err(Violation::PseudoField);
         }
-        if !valid {
-            return Err(why);
+        let place = match (self.shape, class) {
+            (Shape::Response, Class::Status) if self.status.is_none() => {
+                self.status = Some(status(value)?);
+                return Ok(());
+            }
+            (Shape::Request, Class::Authority) => &mut self.control.authority,
+            (Shape::Request, Class::Method) => &mut self.method,
+            (Shape::Request, Class::Path) if value.len() > self.limits.target => {
+                return Err(Violation::TargetTooLong);
+            }
+            (Shape::Request, Class::Path) => &mut self.control.path,
+            (Shape::Request, Class::Scheme) => &mut self.control.scheme,
+            _ => return Err(Violation::PseudoField),
+        };
+        if place.is_some() {
+            return Err(Violation::PseudoField);
         }
         *place = Some(self.fields.keep(value));
         Ok(())
@@ -159,7 +204,7 @@ impl<'l> HeadReader<'l> {
         let Some(port @ [_, ..]) = port(authority) else {
             return Err(Violation::Authority);
         };
-        match only_host(&self.fields)? {
+        match self.only_host()? {
             Some(host) if !same_authority(authority, host, port) => Err(Violation::Authority),
             _ => Ok(()),
         }
@@ -176,7 +221,7 @@ impl<'l> HeadReader<'l> {
             return Err(Violation::Target);
         }
         let default_port = default_port(scheme);
-        match (self.control.authority, only_host(&self.fields)?) {
+        match (self.control.authority, self.only_host()?) {
             (Some(authority), Some(host)) => {
                 let authority = self.fields.text(authority);
                 if !same_authority(authority, host, default_port) {
@@ -193,6 +238,14 @@ impl<'l> HeadReader<'l> {
             _ => {}
         }
         Ok(())
+    }
+
+    fn only_host(&self) -> Result<Option<&[u8]>, Violation> {
+        if self.classes.contain(Class::Host) {
+            only_host(&self.fields)
+        } else {
+            Ok(None)
+        }
     }
 
     /// The response, once all lines have come (RFC 9113, section 8.3.2). There is no 101 (section 8.6).
@@ -214,6 +267,27 @@ impl<'l> HeadReader<'l> {
         self.fields.retain(|field| syntax::may_trail(field.name));
         Ok(self.fields)
     }
+}
+
+/// What a field is that is within its grammar and that HTTP/2 has a use for (RFC 9113, section 8.2).
+fn classify_field(field: Field<'_>) -> Result<Class, Violation> {
+    if !syntax::is_lower_token(field.name) {
+        return Err(Violation::FieldName);
+    }
+    if !syntax::is_field_value(field.value) {
+        return Err(Violation::FieldValue);
+    }
+    if is_of_the_connection(field, true) {
+        return Err(Violation::ConnectionField);
+    }
+    Ok(match field.name {
+        b"content-length" => Class::ContentLength,
+        b"cookie" => Class::Cookie,
+        b"expect" => Class::Expect,
+        b"host" => Class::Host,
+        b"te" => Class::Te,
+        _ => Class::Field,
+    })
 }
 
 /// Whether a caller's lines can be sent in a response: names and values within their grammar, and nothing that is

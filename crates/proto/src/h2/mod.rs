@@ -123,7 +123,7 @@ pub struct Session {
     partial: Vec<u8>,
     /// A field block that goes on in CONTINUATION.
     block: Option<Box<block::Unfinished>>,
-    decoder: hpack::Decoder,
+    decoder: hpack::Decoder<message::Class>,
     encoder: hpack::Encoder,
     streams: Store,
     /// The highest stream that the peer has opened.
@@ -202,7 +202,7 @@ impl Session {
             reading: recv::Reading::start(role),
             partial: Vec::new(),
             block: None,
-            decoder: hpack::Decoder::new(hpack::INITIAL_TABLE_SIZE),
+            decoder: hpack::Decoder::noting(hpack::INITIAL_TABLE_SIZE),
             encoder: hpack::Encoder::new(limits.table),
             streams: Store::default(),
             last_peer: 0,

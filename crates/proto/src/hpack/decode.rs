@@ -2,16 +2,21 @@
 
 use super::huffman;
 use super::integer;
-use super::table::{Dynamic, FIRST_DYNAMIC, Line, STATIC};
-use crate::fields::{Field, LINE_OVERHEAD};
+use super::table::{self, Dynamic, FIRST_DYNAMIC, STATIC};
+use crate::fields::{Field, Joined, LINE_OVERHEAD};
 use std::fmt;
 
 /// The decoding half of a connection's compression.
 ///
 /// It is fed whole blocks, in the order in which they came. After an error it has lost step with the peer, and
 /// the connection must end (RFC 9113, section 4.3).
-pub struct Decoder {
-    table: Dynamic<()>,
+///
+/// Beside each line of both tables it can keep a note of its user's: what was found out about a line that comes again
+/// and again need be found out only once ([`Decoder::decode_noted`]).
+pub struct Decoder<N = ()> {
+    table: Dynamic<N>,
+    /// The notes beside the lines of the static table.
+    fixed: [N; STATIC.len()],
     /// The most that the peer may choose: our SETTINGS_HEADER_TABLE_SIZE, once acknowledged.
     allowed: u32,
     /// The peer owes a size update to at most this at the start of its next block.
@@ -44,8 +49,16 @@ impl Decoder {
     /// Over HTTP/2 that is [`INITIAL_TABLE_SIZE`](super::INITIAL_TABLE_SIZE) until our SETTINGS are
     /// acknowledged; then [`Decoder::set_table_limit`] says what was announced.
     pub fn new(table: u32) -> Self {
+        Self::noting(table)
+    }
+}
+
+impl<N: Copy + Default> Decoder<N> {
+    /// The same with a note beside each line, which is the default one at first.
+    pub fn noting(table: u32) -> Self {
         Self {
             table: Dynamic::new(table),
+            fixed: [N::default(); STATIC.len()],
             allowed: table,
             owed: None,
         }
@@ -80,19 +93,30 @@ impl Decoder {
         limit: usize,
         mut line: impl FnMut(Field<'_>),
     ) -> Result<usize, DecodeError> {
+        self.decode_noted(block, limit, |joined, _| line(joined.field()))
+    }
+
+    /// The same, with the note beside each line: the one that was left there when the same entry of a table came
+    /// last, the default one if this is the first time. A line that enters no table takes its note with it.
+    ///
+    /// # Errors
+    /// As [`Decoder::decode`].
+    pub fn decode_noted(
+        &mut self,
+        block: &[u8],
+        limit: usize,
+        mut line: impl FnMut(Joined<'_>, &mut N),
+    ) -> Result<usize, DecodeError> {
         let mut rest = self.table_sizes(block)?;
         let mut size = 0_usize;
         while let Some((&first, after)) = rest.split_first() {
             rest = after;
             if first & 0x80 != 0 {
-                let (name, value) = self.indexed(integer::decode(first, 7, &mut rest)?)?;
-                size = size.saturating_add(name.len() + value.len() + LINE_OVERHEAD);
+                let index = integer::decode(first, 7, &mut rest)?;
+                let (joined, note) = self.indexed(index).ok_or(DecodeError::Index)?;
+                size = size.saturating_add(joined.size());
                 if size <= limit {
-                    line(Field {
-                        name,
-                        value,
-                        never_index: false,
-                    });
+                    line(joined, note);
                 }
             } else {
                 let room = limit.saturating_sub(size);
@@ -138,12 +162,15 @@ impl Decoder {
         }
     }
 
-    /// The line with this index (RFC 7541, section 2.3.3).
+    /// The line with this index (RFC 7541, section 2.3.3), and the note beside it.
     #[inline]
-    fn indexed(&self, index: u32) -> Result<Line<'_>, DecodeError> {
+    fn indexed(&mut self, index: u32) -> Option<(Joined<'_>, &mut N)> {
         match index.checked_sub(FIRST_DYNAMIC) {
-            Some(age) => self.table.entry(age).ok_or(DecodeError::Index),
-            None => fixed(index),
+            Some(age) => self.table.noted(age),
+            None => {
+                let note = self.fixed.get_mut((index as usize).wrapping_sub(1))?;
+                Some((table::fixed(index)?, note))
+            }
         }
     }
 
@@ -156,7 +183,7 @@ impl Decoder {
         first: u8,
         rest: &mut &[u8],
         room: usize,
-        line: &mut impl FnMut(Field<'_>),
+        line: &mut impl FnMut(Joined<'_>, &mut N),
     ) -> Result<usize, DecodeError> {
         let literal = Literal::of(first)?;
         // A string that is longer than both can neither be handed over nor entered: its length is enough.
@@ -167,18 +194,15 @@ impl Decoder {
         };
         let value = self.string(rest, most)?;
         let size = name.saturating_add(value).saturating_add(LINE_OVERHEAD);
+        let mut note = N::default();
         if size <= room {
-            let (name, value) = self.table.tail(name);
-            line(Field {
-                name,
-                value,
-                never_index: literal == Literal::NeverIndexed,
-            });
+            let never_index = literal == Literal::NeverIndexed;
+            line(Joined::new(self.table.tail(), name, never_index), &mut note);
         }
         if literal != Literal::Indexed {
             self.table.take_back();
         } else if size <= self.table.limit() as usize {
-            self.table.enter(name, ());
+            self.table.enter(name, note);
         } else {
             self.table.clear();
         }
@@ -190,9 +214,9 @@ impl Decoder {
         match index.checked_sub(FIRST_DYNAMIC) {
             Some(age) => self.table.append_name(age).ok_or(DecodeError::Index),
             None => {
-                let (name, _) = fixed(index)?;
-                self.table.append(name);
-                Ok(name.len())
+                let line = table::fixed(index).ok_or(DecodeError::Index)?;
+                self.table.append(line.field().name);
+                Ok(line.field().name.len())
             }
         }
     }
@@ -216,15 +240,6 @@ impl Decoder {
         }
         Ok(string.len())
     }
-}
-
-/// The line of the static table with this index.
-#[inline]
-fn fixed(index: u32) -> Result<Line<'static>, DecodeError> {
-    STATIC
-        .get((index as usize).wrapping_sub(1))
-        .copied()
-        .ok_or(DecodeError::Index)
 }
 
 /// The three kinds of literal (RFC 7541, section 6.2).
@@ -273,7 +288,7 @@ impl fmt::Display for DecodeError {
 
 impl std::error::Error for DecodeError {}
 
-impl fmt::Debug for Decoder {
+impl<N: Copy + Default> fmt::Debug for Decoder<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Decoder")
             .field("table_size", &self.table_size())
@@ -309,7 +324,7 @@ mod tests {
         let mut handed = 0;
         let first = block[0];
         let mut rest = &block[1..];
-        let size = decoder.literal(first, &mut rest, most, &mut |_| handed += 1);
+        let size = decoder.literal(first, &mut rest, most, &mut |_, _| handed += 1);
         assert_eq!((size, handed), (Ok(1_600_033), 0));
         assert!(decoder.table.capacity() <= 4 * most);
     }

@@ -13,7 +13,7 @@
 //! line is read into the arena's tail first and then either entered, without another copy, or taken back. The
 //! arena grows as it is used; what was evicted is squeezed out when the arena is full.
 
-use crate::fields::{Field, LINE_OVERHEAD};
+use crate::fields::{Field, Joined, LINE_OVERHEAD};
 
 /// The index of the newest dynamic entry (RFC 7541, section 2.3.3).
 pub(super) const FIRST_DYNAMIC: u32 = STATIC.len() as u32 + 1;
@@ -95,16 +95,17 @@ impl<N: Copy + Default> Dynamic<N> {
         self.line(self.find(age)?)
     }
 
-    /// The same with the note beside it.
+    /// The same in one part, with the note beside it.
     #[inline]
-    pub(super) fn noted(&mut self, age: u32) -> Option<(Line<'_>, &mut N)> {
+    pub(super) fn noted(&mut self, age: u32) -> Option<(Joined<'_>, &mut N)> {
         if age >= self.len {
             return None;
         }
         let place = self.place(self.entered.wrapping_sub(age));
         let entry = self.ring.get_mut(place)?;
         let start = entry.start.wrapping_sub(self.gone) as usize;
-        let line = line_in(&self.octets, start, entry.name, entry.value)?;
+        let octets = octets_of(&self.octets, start, entry)?;
+        let line = Joined::new(octets, entry.name as usize, false);
         Some((line, &mut entry.note))
     }
 
@@ -155,10 +156,9 @@ impl<N: Copy + Default> Dynamic<N> {
         &mut self.octets
     }
 
-    /// The line in the tail, whose name has this length.
-    pub(super) fn tail(&self, name: usize) -> Line<'_> {
-        let tail = self.octets.get(self.tail..).unwrap_or_default();
-        tail.split_at_checked(name).unwrap_or_default()
+    /// The octets in the tail.
+    pub(super) fn tail(&self) -> &[u8] {
+        self.octets.get(self.tail..).unwrap_or_default()
     }
 
     /// Enters the line in the tail, after evicting what it needs (RFC 7541, section 4.4). A line that is larger
@@ -234,7 +234,8 @@ impl<N: Copy + Default> Dynamic<N> {
 
     #[inline]
     fn line(&self, entry: &Entry<N>) -> Option<Line<'_>> {
-        line_in(&self.octets, self.offset(entry), entry.name, entry.value)
+        let octets = octets_of(&self.octets, self.offset(entry), entry)?;
+        octets.split_at_checked(entry.name as usize)
     }
 
     /// The low bits of a number.
@@ -297,11 +298,12 @@ impl<N: Copy + Default> Dynamic<N> {
     }
 }
 
+/// The octets of an entry that starts here.
 #[inline]
-fn line_in(octets: &[u8], start: usize, name: u32, value: u32) -> Option<Line<'_>> {
-    let line = octets.get(start..)?;
-    let line = line.get(..name as usize + value as usize)?;
-    line.split_at_checked(name as usize)
+fn octets_of<'o, N>(octets: &'o [u8], start: usize, entry: &Entry<N>) -> Option<&'o [u8]> {
+    octets
+        .get(start..)?
+        .get(..entry.name as usize + entry.value as usize)
 }
 
 /// How many places a ring begins with.
@@ -309,6 +311,62 @@ const FIRST_PLACES: usize = 8;
 
 /// An arena this small is never worth shrinking.
 const SMALL_ARENA: usize = 512;
+
+/// The lines of the static table in one part: names and values side by side, one line after the other.
+static JOINED: [u8; JOINED_LEN] = join();
+
+const JOINED_LEN: usize = {
+    let mut len = 0;
+    let mut lines = STATIC.as_slice();
+    while let [(name, value), rest @ ..] = lines {
+        len += name.len() + value.len();
+        lines = rest;
+    }
+    len
+};
+
+/// Where the lines of the static table start, and where the last one ends.
+static STARTS: [u16; STATIC.len() + 1] = starts();
+
+/// The line of the static table with this index.
+#[inline]
+pub(super) fn fixed(index: u32) -> Option<Joined<'static>> {
+    let at = (index as usize).wrapping_sub(1);
+    let (name, _) = STATIC.get(at)?;
+    let (start, end) = (*STARTS.get(at)?, *STARTS.get(at + 1)?);
+    let octets = JOINED.get(start.into()..end.into())?;
+    Some(Joined::new(octets, name.len(), false))
+}
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn starts() -> [u16; STATIC.len() + 1] {
+    let mut starts = [0; STATIC.len() + 1];
+    let mut at = 0;
+    while at < STATIC.len() {
+        let (name, value) = STATIC[at];
+        starts[at + 1] = starts[at] + (name.len() + value.len()) as u16;
+        at += 1;
+    }
+    starts
+}
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn join() -> [u8; JOINED_LEN] {
+    let starts = starts();
+    let mut joined = [0; JOINED_LEN];
+    let mut at = 0;
+    while at < STATIC.len() {
+        let (name, value) = STATIC[at];
+        let (before, after) = joined.split_at_mut(starts[at] as usize + name.len());
+        before
+            .split_at_mut(starts[at] as usize)
+            .1
+            .copy_from_slice(name);
+        after.split_at_mut(value.len()).0.copy_from_slice(value);
+        at += 1;
+    }
+    joined
+}
 
 /// The static table (RFC 7541, appendix A). Index 1 is its first line; lines of one name stand together.
 pub(super) const STATIC: [Line<'static>; 61] = [

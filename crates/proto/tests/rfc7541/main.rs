@@ -5,6 +5,7 @@
 mod block;
 
 mod appendix_c;
+mod notes;
 mod properties;
 mod s2_3_indexing;
 mod s4_dynamic_table;

@@ -3,6 +3,7 @@
 
 mod frames;
 mod interleaving;
+mod known_lines;
 mod limits;
 mod pair;
 mod s10_5_toil;
