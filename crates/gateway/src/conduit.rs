@@ -13,12 +13,15 @@
 //! The handler changes the conduit and, unless that was done before and not yet seen, asks for attention with
 //! one small message. The connection then takes everything that is due at once: however many commands a thread
 //! gives, there is one message for each time the worker looks.
+//!
+//! What both sides change is made when it is first needed: a request without a body that is answered on its own
+//! thread has nothing to lock.
 
 use crate::incoming::{Incoming, Read};
 use crate::outgoing::{Broken, OutOfOrder, Outgoing};
 use crate::request_id::RequestId;
 use bytes::Bytes;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use thalweg_net::Peer;
 use thalweg_net::worker::Post;
 use thalweg_proto::fields::Fields;
@@ -53,6 +56,10 @@ pub(crate) struct Conduit {
     pub(crate) stream: StreamId,
     pub(crate) has_body: bool,
     pub(crate) origin: Arc<Origin>,
+    shared: OnceLock<Box<Shared>>,
+}
+
+struct Shared {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -98,28 +105,26 @@ pub(crate) struct Due {
 }
 
 impl Conduit {
+    /// With the request's body as far as it is known; none when it has none.
     pub(crate) fn new(
         head: Request,
         id: RequestId,
         stream: StreamId,
-        incoming: Incoming,
-        has_body: bool,
+        body: Option<Incoming>,
         origin: Arc<Origin>,
     ) -> Self {
+        let has_body = body.is_some();
+        let shared = OnceLock::new();
+        if let Some(body) = body {
+            shared.get_or_init(|| Shared::new(body));
+        }
         Self {
             head,
             id,
             stream,
             has_body,
             origin,
-            state: Mutex::new(State {
-                incoming,
-                outgoing: Outgoing::default(),
-                gone: false,
-                attention: false,
-                awaited: false,
-            }),
-            changed: Condvar::new(),
+            shared,
         }
     }
 
@@ -259,12 +264,13 @@ impl Conduit {
         supply
     }
 
-    /// Replies with this instead of what the handler said. For the handler the client has gone.
-    pub(crate) fn replace(&self, head: Response, body: Bytes) {
+    /// Nobody reads the request's body any more: the credit that this frees, and whether more of it may come.
+    pub(crate) fn discard(&self) -> (usize, bool) {
         let mut state = self.lock();
-        state.gone = true;
-        state.outgoing.replace(head, body);
+        let more = state.incoming.discard();
+        let credit = state.incoming.take_credit();
         self.notify(state);
+        (credit, more)
     }
 
     /// The client gets no body.
@@ -295,13 +301,20 @@ impl Conduit {
         Ok(state.ask())
     }
 
+    fn shared(&self) -> &Shared {
+        self.shared
+            .get_or_init(|| Shared::new(Incoming::new(true, false)))
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let state = &self.shared().state;
+        state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wait<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         state.awaited = true;
-        self.changed
+        self.shared()
+            .changed
             .wait(state)
             .unwrap_or_else(PoisonError::into_inner)
     }
@@ -310,8 +323,23 @@ impl Conduit {
     fn notify(&self, mut state: MutexGuard<'_, State>) {
         if std::mem::take(&mut state.awaited) {
             drop(state);
-            self.changed.notify_all();
+            self.shared().changed.notify_all();
         }
+    }
+}
+
+impl Shared {
+    fn new(incoming: Incoming) -> Box<Self> {
+        Box::new(Self {
+            state: Mutex::new(State {
+                incoming,
+                outgoing: Outgoing::default(),
+                gone: false,
+                attention: false,
+                awaited: false,
+            }),
+            changed: Condvar::new(),
+        })
     }
 }
 

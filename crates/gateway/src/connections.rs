@@ -1,46 +1,6 @@
-//! The connections of a worker, found again by messages from other threads, and what waits to be attended on each.
+//! The connections of a worker, found again by messages from other threads.
 
 use crate::conduit::ConnectionKey;
-use std::cell::{Cell, RefCell};
-use thalweg_net::Wake;
-use thalweg_proto::session::StreamId;
-
-/// The streams of one connection that want attention.
-pub(crate) struct Outbox {
-    streams: RefCell<Vec<StreamId>>,
-    /// The connection is at work, and looks here before it rests.
-    at_work: Cell<bool>,
-    wake: Wake,
-}
-
-impl Outbox {
-    pub(crate) fn new(wake: Wake) -> Self {
-        Self {
-            streams: RefCell::default(),
-            at_work: Cell::new(false),
-            wake,
-        }
-    }
-
-    /// Has the connection attend to a stream before its next write.
-    pub(crate) fn push(&self, stream: StreamId) {
-        let mut streams = self.streams.borrow_mut();
-        if streams.is_empty() && !self.at_work.get() {
-            self.wake.wake();
-        }
-        streams.push(stream);
-    }
-
-    /// While the connection is at work, it needs no waking.
-    pub(crate) fn set_at_work(&self, at_work: bool) {
-        self.at_work.set(at_work);
-    }
-
-    /// Puts the streams that wait into `turn`, which is empty, oldest first.
-    pub(crate) fn take(&self, turn: &mut Vec<StreamId>) {
-        std::mem::swap(&mut *self.streams.borrow_mut(), turn);
-    }
-}
 
 /// All connections of a worker, each with what is kept of it here.
 pub(crate) struct Connections<T> {

@@ -1,10 +1,12 @@
-//! The current date as responses and the access log write it, formatted once a second.
+//! The current date as responses and the access log write it, looked up once a turn and formatted once a second.
 
 use std::time::{Duration, SystemTime};
 
 /// A worker's calendar.
 #[derive(Debug)]
 pub(crate) struct Calendar {
+    /// Whether the date was looked up in this turn.
+    current: bool,
     renewed: SystemTime,
     /// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7).
     field: String,
@@ -15,22 +17,35 @@ pub(crate) struct Calendar {
 impl Calendar {
     pub(crate) fn new() -> Self {
         Self {
+            current: false,
             renewed: SystemTime::UNIX_EPOCH,
             field: String::new(),
             log: String::new(),
         }
     }
 
+    /// Another turn of the worker begins: the date may be another one.
+    pub(crate) fn turn(&mut self) {
+        self.current = false;
+    }
+
     /// The value of a Date field.
     pub(crate) fn field(&mut self) -> &[u8] {
-        self.renew(SystemTime::now());
+        self.look_up();
         self.field.as_bytes()
     }
 
     /// The date as the common log format has it, without brackets.
     pub(crate) fn log(&mut self) -> &[u8] {
-        self.renew(SystemTime::now());
+        self.look_up();
         self.log.as_bytes()
+    }
+
+    fn look_up(&mut self) {
+        if !self.current {
+            self.current = true;
+            self.renew(SystemTime::now());
+        }
     }
 
     fn renew(&mut self, now: SystemTime) {

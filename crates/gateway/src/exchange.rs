@@ -1,7 +1,8 @@
 //! The half of an exchange that a handler gets on the worker's own thread.
 
 use crate::conduit::Conduit;
-use crate::connections::Outbox;
+use crate::ledger::Ledger;
+use crate::outgoing::{self, Broken};
 use crate::remote::{Remote, ReplyError};
 use crate::request_id::RequestId;
 use bytes::Bytes;
@@ -16,53 +17,71 @@ use thalweg_proto::head::{Request, Response};
 /// A handler that can answer at once does so here: the answer leaves with the next write of the connection.
 /// Dropping an exchange unanswered gives the client a 500.
 pub struct Exchange {
-    remote: Remote,
-    outbox: Rc<Outbox>,
+    conduit: Arc<Conduit>,
+    ledger: Rc<Ledger>,
+    /// Nobody has answered yet, or taken it elsewhere.
+    open: bool,
 }
 
 impl Exchange {
-    pub(crate) fn new(conduit: Arc<Conduit>, outbox: Rc<Outbox>) -> Self {
+    pub(crate) fn new(conduit: Arc<Conduit>, ledger: Rc<Ledger>) -> Self {
         Self {
-            remote: Remote::new(conduit),
-            outbox,
+            conduit,
+            ledger,
+            open: true,
         }
     }
 
     /// The head of the request, without the fields that concern the connection only (RFC 9110, section 7.6.1).
     pub fn head(&self) -> &Request {
-        self.remote.head()
+        &self.conduit.head
     }
 
     /// Who asks.
     pub fn peer(&self) -> &Arc<Peer> {
-        self.remote.peer()
+        &self.conduit.origin.peer
     }
 
     /// What names the request in the log.
     pub fn request_id(&self) -> RequestId {
-        self.remote.request_id()
+        self.conduit.id
     }
 
     /// Replies with a head and a whole body. A content-length is added unless there is one.
     ///
     /// # Errors
     /// [`ReplyError`]; nothing was sent.
-    pub fn respond(self, head: Response, body: Bytes) -> Result<(), ReplyError> {
-        let conduit = self.remote.conduit();
-        if conduit.respond(head, body)? {
-            self.outbox.push(conduit.stream);
+    pub fn respond(mut self, head: Response, body: Bytes) -> Result<(), ReplyError> {
+        if !outgoing::is_final(&head) {
+            return Err(ReplyError::OutOfOrder);
         }
-        Ok(())
+        self.open = false;
+        match self.ledger.answer(self.conduit.stream, head, body) {
+            true => Ok(()),
+            false => Err(ReplyError::Gone),
+        }
     }
 
     /// The exchange for another thread.
-    pub fn detach(self) -> Remote {
-        self.remote
+    pub fn detach(mut self) -> Remote {
+        self.open = false;
+        Remote::new(Arc::clone(&self.conduit))
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if self.open && self.conduit.break_off(Broken::Failed) {
+            self.ledger.push(self.conduit.stream);
+        }
     }
 }
 
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.remote.fmt(f)
+        f.debug_struct("Exchange")
+            .field("request_id", &self.request_id())
+            .field("head", self.head())
+            .finish_non_exhaustive()
     }
 }

@@ -3,24 +3,25 @@
 //! ```text
 //!  Event::Request ─► Conduit ─► Router ─► Handler
 //!                       │
-//!  Outbox (local, or by message) ─► attend: credit, discard; 100, 1xx, head, resume ─► Streams
+//!  Ledger (local, or by message) ─► attend: credit, discard; 100, 1xx, head, resume ─► Streams
 //!                       │
-//!  Output::Need ─► read: supply from the conduit
+//!  Output::Need ─► read: supply from the answer that was given whole, or from the conduit
 //!                       │
 //!  Finished, Reset, ended, broken off ─► close: a line in the access log, the handler learns
 //! ```
 
 use crate::access_log::{CLIENT_GONE, Entry};
 use crate::conduit::{Attend, Conduit, ConnectionKey, Due, Origin};
-use crate::connections::Outbox;
 use crate::error_page::error_page;
 use crate::exchange::Exchange;
 use crate::gateway::Desk;
+use crate::head::{awaits_continue, complete, is_bodiless, remove_connection_fields};
 use crate::incoming::Incoming;
+use crate::ledger::Ledger;
 use crate::memory::{self, Share};
 use crate::outgoing::Broken;
 use crate::request_id::RequestId;
-use crate::streams::{Stream, Table};
+use crate::streams::{Answer, Stream};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,7 +29,6 @@ use thalweg_net::listen::SocketAddress;
 use thalweg_net::worker::Post;
 use thalweg_net::{Connection, Ended, Peer, Protocol, Wake};
 use thalweg_proto::error::{Code, UsageError, Violation};
-use thalweg_proto::fields::Fields;
 use thalweg_proto::head::{Request, Response, Version};
 use thalweg_proto::session::{Event, Source, StreamId, Streams, Supply};
 
@@ -40,12 +40,11 @@ pub struct Front {
     desk: Rc<Desk>,
     key: ConnectionKey,
     origin: Arc<Origin>,
-    outbox: Rc<Outbox>,
+    ledger: Rc<Ledger>,
     /// As the access log shows it.
     peer: String,
     /// Whether HTTP/2 is spoken, which tells of each refused request by itself.
     is_http2: bool,
-    streams: Table,
     held: Share,
     /// The streams to attend to in this turn.
     turn: Vec<StreamId>,
@@ -53,8 +52,8 @@ pub struct Front {
 
 impl Front {
     pub(crate) fn new(desk: Rc<Desk>, peer: Arc<Peer>, post: Post<Attend>, wake: Wake) -> Self {
-        let outbox = Rc::new(Outbox::new(wake));
-        let key = desk.connections.borrow_mut().insert(Rc::clone(&outbox));
+        let ledger = Rc::new(Ledger::new(wake));
+        let key = desk.connections.borrow_mut().insert(Rc::clone(&ledger));
         let held = Share::begin(&desk.memory);
         let shown = desk.lines.as_ref().map(|_| host(&peer.address));
         let is_http2 = peer.protocol == Protocol::Http2;
@@ -66,10 +65,9 @@ impl Front {
                 connection: key,
                 post,
             }),
-            outbox,
+            ledger,
             peer: shown.unwrap_or_default(),
             is_http2,
-            streams: Table::default(),
             held,
             turn: Vec::new(),
         }
@@ -85,24 +83,20 @@ impl Front {
             self.log_refused(Some(id), Violation::TooManyStreams);
             return;
         }
-        let awaits_continue = !end && awaits_continue(&head);
+        let body = (!end).then(|| Incoming::new(false, awaits_continue(&head)));
         // A plain connection may have changed since it began (RFC 7540, section 3.2).
         self.is_http2 = head.version > Version::Http11;
         // HTTP/2 has none (RFC 9113, section 8.2.2).
         if !self.is_http2 {
             remove_connection_fields(&mut head.fields, false);
         }
-        let conduit = Arc::new(Conduit::new(
-            head,
-            self.desk.ids.next(),
-            id,
-            Incoming::new(end, awaits_continue),
-            !end,
-            Arc::clone(&self.origin),
-        ));
-        let earlier = self.streams.insert(Stream {
+        let request = self.desk.ids.next();
+        let origin = Arc::clone(&self.origin);
+        let conduit = Arc::new(Conduit::new(head, request, id, body, origin));
+        let earlier = self.ledger.streams().insert(Stream {
             id,
             conduit: Arc::clone(&conduit),
+            answer: None,
             status: None,
             sent: 0,
             received: 0,
@@ -113,11 +107,11 @@ impl Front {
             self.close(earlier, CLIENT_GONE);
         }
         let handler = self.desk.router.route(&conduit.head);
-        handler.handle(Exchange::new(Arc::clone(&conduit), Rc::clone(&self.outbox)));
+        handler.handle(Exchange::new(Arc::clone(&conduit), Rc::clone(&self.ledger)));
     }
 
     fn receive(&mut self, session: &mut dyn Streams, id: StreamId, octets: &[u8], credit: usize) {
-        let kept = match self.streams.find(id) {
+        let kept = match self.ledger.streams().find(id) {
             Some(stream) => {
                 stream.received += octets.len() as u64;
                 stream.conduit.receive(octets)
@@ -140,7 +134,8 @@ impl Front {
 
     /// A stream holds so much more. Answers whether its connection has too much now.
     fn hold(&mut self, id: StreamId, more: usize) -> bool {
-        let Some(stream) = self.streams.find(id) else {
+        let mut streams = self.ledger.streams();
+        let Some(stream) = streams.find(id) else {
             return false;
         };
         self.held.change(&self.desk.memory, 0, more);
@@ -150,11 +145,14 @@ impl Front {
 
     /// The stream would have to hold more than there is memory for.
     fn refuse_more(&mut self, session: &mut dyn Streams, id: StreamId) {
-        let Some(stream) = self.streams.find(id) else {
+        let mut streams = self.ledger.streams();
+        let Some(stream) = streams.find(id) else {
             return;
         };
         tracing::debug!(request = %stream.conduit.id, "given up: requests hold as much memory as they may");
-        if stream.status.is_some() {
+        let started = stream.status.is_some();
+        drop(streams);
+        if started {
             self.give_up(session, id, Code::EnhanceYourCalm);
         } else {
             let sentence = "The server has no memory left for this request.";
@@ -164,7 +162,8 @@ impl Front {
 
     /// The session gave a stream up, or the peer did.
     fn reset(&mut self, id: StreamId, why: Option<Violation>) {
-        match (self.streams.take(id), why) {
+        let stream = self.ledger.streams().take(id);
+        match (stream, why) {
             (Some(stream), why) => self.close(stream, why.map_or(CLIENT_GONE, Violation::status)),
             (None, Some(why)) => self.log_refused(Some(id), why),
             (None, None) => {}
@@ -175,7 +174,7 @@ impl Front {
     fn attend_all(&mut self, session: &mut dyn Streams) {
         let mut turn = std::mem::take(&mut self.turn);
         loop {
-            self.outbox.take(&mut turn);
+            self.ledger.take(&mut turn);
             if turn.is_empty() {
                 break;
             }
@@ -187,9 +186,19 @@ impl Front {
     }
 
     fn attend(&mut self, session: &mut dyn Streams, id: StreamId) {
-        let Some(stream) = self.streams.find(id) else {
-            return;
+        if let Err(why) = self.try_attend(session, id) {
+            self.refused_head(session, id, why);
+        }
+    }
+
+    fn try_attend(&mut self, session: &mut dyn Streams, id: StreamId) -> Result<(), UsageError> {
+        let mut streams = self.ledger.streams();
+        let Some(stream) = streams.find(id) else {
+            return Ok(());
         };
+        if stream.answer.is_some() {
+            return self.give_answer(session, stream);
+        }
         let due = due(session, stream);
         let held = memory::of_head(stream.conduit.head.fields.section_size()) + due.held;
         self.held.change(&self.desk.memory, stream.held, held);
@@ -198,53 +207,67 @@ impl Front {
         let unstarted = stream.status.is_none() && due.head.is_none();
         match due.broken {
             Some(Broken::Failed) if unstarted => {
+                drop(streams);
                 self.answer_failure(session, id, "The application failed before it answered.");
+                Ok(())
             }
-            Some(Broken::Reset(code)) if unstarted => self.give_up(session, id, code),
-            _ if too_much => self.refuse_more(session, id),
-            _ => {
-                if let Err(why) = self.reply(session, id, due) {
-                    self.refused_head(session, id, why);
-                }
+            Some(Broken::Reset(code)) if unstarted => {
+                drop(streams);
+                self.give_up(session, id, code);
+                Ok(())
+            }
+            _ if too_much => {
+                drop(streams);
+                self.refuse_more(session, id);
+                Ok(())
+            }
+            _ => self.reply(session, stream, due),
+        }
+    }
+
+    /// Gives the session the head of an answer that was given whole. Nobody reads the request's body any more:
+    /// that is said before the head, which can then say what becomes of the connection.
+    fn give_answer(
+        &self,
+        session: &mut dyn Streams,
+        stream: &mut Stream,
+    ) -> Result<(), UsageError> {
+        let Some(answer) = &mut stream.answer else {
+            return Ok(());
+        };
+        let length = answer.body.len();
+        let Some(head) = answer.head.take() else {
+            return Ok(());
+        };
+        if stream.conduit.has_body {
+            let (credit, more) = stream.conduit.discard();
+            session.taken(stream.id, credit);
+            if more {
+                session.discard(stream.id);
             }
         }
+        self.start(session, stream, head, Some(length))?;
+        Ok(())
     }
 
     /// Gives the session the heads that are due on a stream, and tells it of the body.
     fn reply(
-        &mut self,
+        &self,
         session: &mut dyn Streams,
-        id: StreamId,
+        stream: &mut Stream,
         due: Due,
     ) -> Result<(), UsageError> {
-        let Some(stream) = self.streams.find(id) else {
-            return Ok(());
-        };
-        let request = &stream.conduit.head;
+        let id = stream.id;
         if due.send_continue && stream.status.is_none() && due.head.is_none() {
             session.respond(id, Response::new(100), false)?;
         }
         for head in due.informational {
             session.respond(id, head, false)?;
         }
-        let mut end = false;
-        if let Some(mut head) = due.head {
-            end = is_bodiless(request, &head) || due.whole == Some(0);
-            if let Some(length) = due.whole
-                && may_tell_length(request, &head, length)
-            {
-                let mut digits = itoa::Buffer::new();
-                let length = digits.format(length).as_bytes();
-                head.fields.push(b"content-length", length);
-            }
-            // With these two statuses HTTP/1.1 names protocols (RFC 9110, section 7.8); HTTP/2 never does.
-            let upgrade = request.version == Version::Http11 && matches!(head.status, 101 | 426);
-            remove_connection_fields(&mut head.fields, upgrade);
-            self.desk.sign(&mut head);
-            let status = head.status;
-            session.respond(id, head, end)?;
-            stream.status = Some(status);
-        }
+        let end = match due.head {
+            Some(head) => self.start(session, stream, head, due.whole)?,
+            None => false,
+        };
         if end {
             stream.conduit.swallow();
         } else if due.output {
@@ -253,17 +276,39 @@ impl Front {
         Ok(())
     }
 
+    /// Gives the session the final head, of a body of this length where that is known. True: the response ends
+    /// with it.
+    fn start(
+        &self,
+        session: &mut dyn Streams,
+        stream: &mut Stream,
+        mut head: Response,
+        length: Option<usize>,
+    ) -> Result<bool, UsageError> {
+        let request = &stream.conduit.head;
+        let end = length == Some(0) || is_bodiless(request, &head);
+        complete(request, &mut head, length, |fields| {
+            fields.push(b"date", self.desk.calendar.borrow_mut().field());
+        });
+        let status = head.status;
+        session.respond(stream.id, head, end)?;
+        stream.status = Some(status);
+        Ok(end)
+    }
+
     /// The session did not take a head.
     fn refused_head(&mut self, session: &mut dyn Streams, id: StreamId, why: UsageError) {
-        let Some(stream) = self.streams.find(id) else {
+        let mut streams = self.ledger.streams();
+        let Some(stream) = streams.find(id) else {
             return;
         };
         if why == UsageError::NoSuchStream {
             // It has just ended: its event is under way.
-            stream.conduit.set_gone();
+            stream.forsake();
             return;
         }
         tracing::error!(request = %stream.conduit.id, "the application's response was not sent: {why}");
+        drop(streams);
         self.answer_failure(
             session,
             id,
@@ -276,6 +321,7 @@ impl Front {
         self.answer_for_handler(session, id, 500, sentence);
     }
 
+    /// Answers instead of the handler. For that the client has gone.
     fn answer_for_handler(
         &mut self,
         session: &mut dyn Streams,
@@ -283,31 +329,36 @@ impl Front {
         status: u16,
         sentence: &str,
     ) {
-        let Some(stream) = self.streams.find(id) else {
+        let mut streams = self.ledger.streams();
+        let Some(stream) = streams.find(id) else {
             return;
         };
-        if stream.status.is_some() {
-            self.give_up(session, id, Code::Internal);
-            return;
+        if stream.status.is_none() {
+            let (head, body) = error_page(status, sentence, stream.conduit.id);
+            let handler = stream.answer.replace(Answer::new(head, body));
+            let given = self.give_answer(session, stream);
+            if handler.is_none() {
+                stream.conduit.set_gone();
+            }
+            if given.is_ok() {
+                return;
+            }
         }
-        let (head, body) = error_page(status, sentence, stream.conduit.id);
-        stream.conduit.replace(head, body);
-        let due = due(session, stream);
-        if self.reply(session, id, due).is_err() {
-            self.give_up(session, id, Code::Internal);
-        }
+        drop(streams);
+        self.give_up(session, id, Code::Internal);
     }
 
     fn give_up(&mut self, session: &mut dyn Streams, id: StreamId, code: Code) {
         session.reset(id, code);
-        if let Some(stream) = self.streams.take(id) {
+        let given_up = self.ledger.streams().take(id);
+        if let Some(stream) = given_up {
             self.close(stream, 500);
         }
     }
 
     /// The exchange is over. `status` is for the log, unless the client was given one.
     fn close(&mut self, stream: Stream, status: u16) {
-        stream.conduit.set_gone();
+        stream.forsake();
         self.leave(&stream, status);
     }
 
@@ -354,18 +405,19 @@ impl Front {
 
 impl Connection for Front {
     fn event(&mut self, session: &mut dyn Streams, event: Event<'_>) {
-        self.outbox.set_at_work(true);
+        self.ledger.set_at_work(true);
         match event {
             Event::Request { id, head, end } => self.begin(session, id, head, end),
             Event::Data { id, bytes, credit } => self.receive(session, id, bytes, credit),
             Event::End { id, trailers } => {
-                if let Some(stream) = self.streams.find(id) {
+                if let Some(stream) = self.ledger.streams().find(id) {
                     stream.conduit.receive_end(trailers);
                 }
             }
             Event::Reset { id, why, .. } => self.reset(id, why),
             Event::Finished { id } => {
-                if let Some(stream) = self.streams.take(id) {
+                let finished = self.ledger.streams().take(id);
+                if let Some(stream) = finished {
                     self.leave(&stream, CLIENT_GONE);
                 }
             }
@@ -373,13 +425,13 @@ impl Connection for Front {
             _ => {}
         }
         self.attend_all(session);
-        self.outbox.set_at_work(false);
+        self.ledger.set_at_work(false);
     }
 
     fn woken(&mut self, session: &mut dyn Streams) {
-        self.outbox.set_at_work(true);
+        self.ledger.set_at_work(true);
         self.attend_all(session);
-        self.outbox.set_at_work(false);
+        self.ledger.set_at_work(false);
     }
 
     fn ended(&mut self, why: Ended) {
@@ -389,7 +441,7 @@ impl Connection for Front {
             Ended::Violation(error) => Some(error),
             _ => None,
         };
-        let lost = self.streams.take_all();
+        let lost = self.ledger.streams().take_all();
         if let Some(error) = error
             && lost.is_empty()
             && !self.is_http2
@@ -411,15 +463,21 @@ impl Connection for Front {
 
 impl Source for Front {
     fn read(&mut self, id: StreamId, max: usize) -> Supply {
-        let Some(stream) = self.streams.find(id) else {
+        let mut streams = self.ledger.streams();
+        let Some(stream) = streams.find(id) else {
             return Supply::Fail(Code::Internal);
         };
-        let supply = stream.conduit.supply(max);
+        let supply = match &mut stream.answer {
+            Some(answer) => answer.read(max),
+            None => stream.conduit.supply(max),
+        };
         match &supply {
             Supply::Chunk(chunk, _) => stream.sent += chunk.len() as u64,
             Supply::Deferred => {}
             Supply::Fail(_) => {
-                if let Some(stream) = self.streams.take(id) {
+                let failed = streams.take(id);
+                drop(streams);
+                if let Some(stream) = failed {
                     self.close(stream, 500);
                 }
             }
@@ -428,7 +486,8 @@ impl Source for Front {
     }
 
     fn refused(&mut self, id: StreamId, why: UsageError) {
-        if let Some(stream) = self.streams.take(id) {
+        let refused = self.ledger.streams().take(id);
+        if let Some(stream) = refused {
             tracing::error!(request = %stream.conduit.id, "the application's response was broken off: {why}");
             self.close(stream, 500);
         }
@@ -454,37 +513,4 @@ fn host(address: &SocketAddress) -> String {
         SocketAddress::Ip(address) => address.ip().to_string(),
         unix => unix.to_string(),
     }
-}
-
-/// Whether the client waits for a 100 before it sends the body (RFC 9110, section 10.1.1).
-fn awaits_continue(request: &Request) -> bool {
-    request.version > Version::Http10
-        && request
-            .fields
-            .first(b"expect")
-            .is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"))
-}
-
-/// Removes the fields that concern one connection only (RFC 9110, section 7.6.1): the session sets its own.
-fn remove_connection_fields(fields: &mut Fields, keep_upgrade: bool) {
-    fields.retain(|field| match field.name {
-        b"connection" | b"keep-alive" | b"proxy-connection" | b"transfer-encoding" => false,
-        b"upgrade" => keep_upgrade,
-        _ => true,
-    });
-}
-
-/// Whether the response to this request has no body, whatever its head says (RFC 9110, section 6.4.1).
-fn is_bodiless(request: &Request, head: &Response) -> bool {
-    request.method() == b"HEAD" || matches!(head.status, 204 | 304)
-}
-
-/// Whether a content-length is to be added to a head whose body was given with it (RFC 9110, section 8.6).
-fn may_tell_length(request: &Request, head: &Response, length: usize) -> bool {
-    let told = head.fields.contains(b"content-length");
-    let forbidden = matches!(head.status, 101 | 204 | 304)
-        || (request.method() == b"CONNECT" && (200..300).contains(&head.status));
-    // An empty body for HEAD need not be what GET would get.
-    let unknown = request.method() == b"HEAD" && length == 0;
-    !told && !forbidden && !unknown
 }

@@ -2,9 +2,10 @@
 
 use crate::access_log::{AccessLog, Lines};
 use crate::conduit::Attend;
-use crate::connections::{Connections, Outbox};
+use crate::connections::Connections;
 use crate::date::Calendar;
 use crate::front::Front;
+use crate::ledger::Ledger;
 use crate::memory::{Account, Memory};
 use crate::request_id::RequestIds;
 use crate::router::Router;
@@ -13,7 +14,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use thalweg_net::worker::{Post, Worker};
 use thalweg_net::{Peer, Service, Wake};
-use thalweg_proto::head::Response;
 
 /// How a gateway behaves.
 #[derive(Clone, Debug, Default)]
@@ -50,7 +50,7 @@ pub(crate) struct Desk {
     pub(crate) ids: RequestIds,
     pub(crate) calendar: RefCell<Calendar>,
     pub(crate) lines: Option<RefCell<Lines>>,
-    pub(crate) connections: RefCell<Connections<Rc<Outbox>>>,
+    pub(crate) connections: RefCell<Connections<Rc<Ledger>>>,
     pub(crate) memory: Account,
 }
 
@@ -91,26 +91,16 @@ impl Service for Gateway {
 impl Desk {
     /// Hands a message from another thread to its connection; one that has ended needs it no more.
     fn deliver(&self, message: Attend) {
-        if let Some(outbox) = self.connections.borrow().find(message.connection) {
-            outbox.push(message.stream);
+        if let Some(ledger) = self.connections.borrow().find(message.connection) {
+            ledger.push(message.stream);
         }
     }
 
     fn before_park(&self) {
         self.router.before_park();
+        self.calendar.borrow_mut().turn();
         if let Some(lines) = &self.lines {
             lines.borrow_mut().flush();
-        }
-    }
-
-    /// Adds what every response has: Date (RFC 9110, section 6.6.1) and Server (section 10.2.4).
-    pub(crate) fn sign(&self, head: &mut Response) {
-        if !head.fields.contains(b"date") {
-            head.fields
-                .push(b"date", self.calendar.borrow_mut().field());
-        }
-        if !head.fields.contains(b"server") {
-            head.fields.push(b"server", b"thalweg");
         }
     }
 }

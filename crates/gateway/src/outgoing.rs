@@ -85,8 +85,7 @@ impl Outgoing {
 
     /// The final head; the body follows.
     pub(crate) fn start(&mut self, head: Response) -> Result<(), OutOfOrder> {
-        let switching = head.status == 101;
-        if self.stage != Stage::Waiting || (head.is_informational() && !switching) {
+        if self.stage != Stage::Waiting || !is_final(&head) {
             return Err(OutOfOrder);
         }
         self.stage = Stage::Started;
@@ -131,15 +130,6 @@ impl Outgoing {
         }
         self.end(Ending::Broken(why));
         true
-    }
-
-    /// Takes back whatever has not been handed to the session, and replies with this instead.
-    pub(crate) fn replace(&mut self, head: Response, body: Bytes) {
-        *self = Self {
-            head: Some(head),
-            ..Self::default()
-        };
-        self.give_whole(body);
     }
 
     /// The informational heads that wait to be sent.
@@ -242,6 +232,11 @@ impl Outgoing {
         self.chunks = VecDeque::new();
         self.queued = 0;
     }
+}
+
+/// Whether a body, or a tunnel's octets, may follow this head.
+pub(crate) fn is_final(head: &Response) -> bool {
+    !head.is_informational() || head.status == 101
 }
 
 fn end(trailers: Option<Fields>) -> End {

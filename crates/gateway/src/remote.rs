@@ -72,10 +72,6 @@ impl Remote {
         Self { conduit }
     }
 
-    pub(crate) fn conduit(&self) -> &Conduit {
-        &self.conduit
-    }
-
     /// The head of the request, without the fields that concern the connection only (RFC 9110, section 7.6.1).
     pub fn head(&self) -> &Request {
         &self.conduit.head

@@ -1,9 +1,11 @@
 //! The exchanges that are under way on a connection, each in the slot that its session gave it.
 
 use crate::conduit::Conduit;
+use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Instant;
-use thalweg_proto::session::StreamId;
+use thalweg_proto::head::Response;
+use thalweg_proto::session::{End, StreamId, Supply};
 
 /// Up to this many places are kept when the last stream has closed.
 const IDLE_PLACES: usize = 4;
@@ -12,6 +14,8 @@ const IDLE_PLACES: usize = 4;
 pub(crate) struct Stream {
     pub(crate) id: StreamId,
     pub(crate) conduit: Arc<Conduit>,
+    /// The reply, where it was given whole on this thread: the conduit has no part in it then.
+    pub(crate) answer: Option<Answer>,
     /// The status of the final head, when that has been handed to the session.
     pub(crate) status: Option<u16>,
     /// Octets of the reply's body that were handed to the session.
@@ -22,6 +26,42 @@ pub(crate) struct Stream {
     pub(crate) held: usize,
     /// When it began, if anybody wants to know.
     pub(crate) since: Option<Instant>,
+}
+
+impl Stream {
+    /// The client has gone, or gets no more of the reply.
+    pub(crate) fn forsake(&self) {
+        // A handler that has answered whole is not there any more.
+        if self.answer.is_none() {
+            self.conduit.set_gone();
+        }
+    }
+}
+
+/// A whole reply, as far as the session has not taken it. Its body does not count among what requests hold: as a rule
+/// the handler has it anyway, and gives the same one to all.
+pub(crate) struct Answer {
+    pub(crate) head: Option<Response>,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn new(head: Response, body: Bytes) -> Self {
+        Self {
+            head: Some(head),
+            body,
+        }
+    }
+
+    /// Up to `max` octets of the body for the session.
+    pub(crate) fn read(&mut self, max: usize) -> Supply {
+        let chunk = self.body.split_to(max.min(self.body.len()));
+        let end = match self.body.is_empty() {
+            true => End::Last,
+            false => End::More,
+        };
+        Supply::Chunk(chunk, end)
+    }
 }
 
 /// The streams of a connection. With none open it holds next to nothing.
