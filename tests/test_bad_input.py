@@ -18,7 +18,8 @@ from program import HOST
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Certificate, Serve
+    from certificates import Certificate
+    from conftest import Serve
     from program import Program
 
 HOST_LINE = b"host: localhost\r\n"

@@ -12,7 +12,8 @@ import pytest
 import peers
 
 if TYPE_CHECKING:
-    from conftest import Certificate, Serve
+    from certificates import Certificate
+    from conftest import Serve
     from program import Program
 
 # The three ways to a page that curl has over one port or the other.

@@ -10,7 +10,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from conftest import Certificate, Serve
+    from certificates import Certificate
+    from conftest import Serve
 
 
 @pytest.fixture

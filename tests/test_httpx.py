@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Certificate
+    from certificates import Certificate
     from program import Program
 
 

@@ -20,7 +20,7 @@ from program import ANY, HOST, Program, refused, run
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Certificate
+    from certificates import Certificate
 
 pytestmark = pytest.mark.usefixtures("binary")
 

@@ -12,7 +12,8 @@ from http2 import Client
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Certificate, Serve
+    from certificates import Certificate
+    from conftest import Serve
     from program import Program
 
 MIB = 1 << 20

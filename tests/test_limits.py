@@ -12,7 +12,8 @@ import pytest
 from http2 import Client
 
 if TYPE_CHECKING:
-    from conftest import Certificate, Serve
+    from certificates import Certificate
+    from conftest import Serve
 
 GET = b"GET /hello HTTP/1.1\r\nhost: localhost\r\n\r\n"
 

@@ -22,7 +22,7 @@ from program import ANY, APPS, HOST, Program, powers, run
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Certificate
+    from certificates import Certificate
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root has privileges to drop")
 

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-import conftest
+from certificates import Certificate, issue
 from program import ANY, APPS, HOST, Outcome, Program, refused, run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Certificate
 
 STATUS_USAGE = 2
 STATUS_ELSE = 1
@@ -151,7 +150,7 @@ def test_a_file_without_a_certificate_or_key_is_named(
 
 
 def test_a_key_that_does_not_match_is_refused(certificate: Certificate, tmp_path: Path) -> None:
-    stranger = conftest.issue(tmp_path)
+    stranger = issue(tmp_path)
     line = refused(start_with(certificate.certificate, stranger.key), STATUS_ELSE)
     assert str(stranger.key) in line or str(certificate.certificate) in line
 

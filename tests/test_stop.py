@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Certificate, Serve
+    from certificates import Certificate
+    from conftest import Serve
     from program import Program
 
 

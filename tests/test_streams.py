@@ -14,7 +14,8 @@ from http2 import Client
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Certificate, Serve
+    from certificates import Certificate
+    from conftest import Serve
     from program import Program
 
 MIB = 1 << 20
