@@ -205,6 +205,9 @@ violations! {
     Padding = Protocol, 400, "a frame has more padding than payload";
     /// HTTP/2: a stream that depends on itself (RFC 7540, section 5.3.1).
     SelfDependency = Protocol, 400, "a stream depends on itself";
+    /// HTTP/2: a PRIORITY_UPDATE from a server, for a stream that cannot be meant, or for more streams that do not
+    /// exist yet than [`Limits::streams`](crate::limits::Limits::streams) allows (RFC 9218, section 7.1).
+    PriorityUpdate = Protocol, 400, "a PRIORITY_UPDATE came where none is allowed";
     /// HTTP/2: a setting with a value out of range (RFC 9113, section 6.5.2).
     Setting = Protocol, 400, "a setting has a value out of range";
     /// HTTP/2: an initial window above 2^31-1 (RFC 9113, section 6.5.2).

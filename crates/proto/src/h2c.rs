@@ -374,6 +374,10 @@ impl session::Session for Session {
         wants.write |= self.switching;
         wants
     }
+
+    fn is_mixed(&self) -> bool {
+        self.now_spoken().is_mixed()
+    }
 }
 
 /// Whether an offer may go with this request: it says nothing about the connection itself.

@@ -6,8 +6,10 @@
 //! | [`fuzz`] | what the fuzz targets do, for the fuzzer and for the test that replays their corpora |
 //! | [`pair`] | a client and a server joined by wires and a clock that the test owns |
 //! | [`splits`] | the same octets whole, one by one, and cut at random |
+//! | [`turns`] | a server whose bodies have no end: who gets how much of the connection |
 
 pub mod caller;
 pub mod fuzz;
 pub mod pair;
 pub mod splits;
+pub mod turns;

@@ -12,7 +12,7 @@ use super::stream::{Asked, Hearing, State, Step, Stream};
 use crate::error::{Code, ConnectionError, Violation};
 use crate::fields::Fields;
 use crate::head::{Request, Response};
-use crate::session::{Event, Pace, Role, StreamId};
+use crate::session::{Event, Pace, Priority, Role, StreamId};
 use crate::syntax;
 
 /// How many times the largest head a block may take on the wire before the connection ends: what is above the
@@ -305,6 +305,7 @@ impl Session {
         self.timers.idle = None;
         self.reasons.request();
         let id = self.streams.insert(stream);
+        self.enroll(id, Priority::of(&head.fields));
         self.events.push(Event::Request {
             id,
             head,

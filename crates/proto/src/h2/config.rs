@@ -1,6 +1,8 @@
 //! What a session of HTTP/2 does beyond what every peer expects: the extensions it announces and takes, and how it
 //! uses what the protocol leaves open. Bounds that guard against a peer are in [`Limits`](crate::limits::Limits).
 
+use crate::session::Role;
+
 /// Choices of one session, made before its first octet.
 ///
 /// ```
@@ -21,4 +23,33 @@ pub struct Config {
     /// and [`Limits::streams`](crate::limits::Limits::streams). Default false: those that come before the server
     /// knows are refused.
     pub push: bool,
+    /// What becomes of the priorities of RFC 7540. Default [`Rfc7540Priorities::Fallback`].
+    pub rfc7540_priorities: Rfc7540Priorities,
+}
+
+/// What becomes of the dependencies and weights of RFC 7540, which RFC 9113 has given up and RFC 9218 replaces. A
+/// client that knows the new scheme (its Priority field, PRIORITY_UPDATE or SETTINGS_NO_RFC7540_PRIORITIES tells) is
+/// always served by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Rfc7540Priorities {
+    /// They rule, and no SETTINGS_NO_RFC7540_PRIORITIES is sent: who follows RFC 9218 to the letter (section
+    /// 2.1.1) sends no PRIORITY_UPDATE then.
+    Honoured,
+    /// A server says that it follows RFC 9218, and those clients that send the old signals nevertheless, and only
+    /// those, are served by them. For a client as [`Rfc7540Priorities::Honoured`].
+    #[default]
+    Fallback,
+    /// They are ignored, none are sent, and SETTINGS_NO_RFC7540_PRIORITIES says so.
+    Ignored,
+}
+
+impl Rfc7540Priorities {
+    /// Whether SETTINGS_NO_RFC7540_PRIORITIES is sent.
+    pub(super) fn are_refused_by(self, role: Role) -> bool {
+        match self {
+            Self::Honoured => false,
+            Self::Fallback => role == Role::Server,
+            Self::Ignored => true,
+        }
+    }
 }

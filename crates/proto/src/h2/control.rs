@@ -8,7 +8,7 @@ use super::queue::Queue;
 use crate::error::Code;
 use crate::fields::Fields;
 use crate::head::{Request, Response};
-use crate::session::StreamId;
+use crate::session::{Priority, StreamId};
 
 /// One frame to come (a head may need several).
 #[derive(Debug)]
@@ -56,6 +56,13 @@ pub(super) enum Control {
         status: u16,
         /// Whether the response ends with it.
         end: bool,
+    },
+    /// A client's word on the priority of a response.
+    PriorityUpdate {
+        /// The number of the stream.
+        number: u32,
+        /// Its new priority.
+        priority: Priority,
     },
     /// The end of a stream before its time.
     RstStream {

@@ -58,6 +58,8 @@ pub enum Kind {
     WindowUpdate,
     /// More of a field block.
     Continuation,
+    /// A client's new priority for a stream (RFC 9218, section 7.1).
+    PriorityUpdate,
     /// A type of an extension, ignored (RFC 9113, section 5.5).
     Unknown(u8),
 }
@@ -76,6 +78,7 @@ impl Kind {
             Kind::GoAway => 7,
             Kind::WindowUpdate => 8,
             Kind::Continuation => 9,
+            Kind::PriorityUpdate => 16,
             Kind::Unknown(number) => number,
         }
     }
@@ -93,6 +96,7 @@ impl Kind {
             7 => Kind::GoAway,
             8 => Kind::WindowUpdate,
             9 => Kind::Continuation,
+            16 => Kind::PriorityUpdate,
             other => Kind::Unknown(other),
         }
     }
@@ -151,7 +155,7 @@ impl Header {
             | Kind::RstStream
             | Kind::PushPromise
             | Kind::Continuation => Some(true),
-            Kind::Settings | Kind::Ping | Kind::GoAway => Some(false),
+            Kind::Settings | Kind::Ping | Kind::GoAway | Kind::PriorityUpdate => Some(false),
             Kind::WindowUpdate | Kind::Unknown(_) => None,
         };
         if on_stream.is_some_and(|wanted| wanted != (self.stream != 0)) {
@@ -168,6 +172,7 @@ impl Header {
             Kind::Settings => self.len().is_multiple_of(SETTING_LEN),
             Kind::Ping => self.len() == 8,
             Kind::GoAway => self.len() >= 8,
+            Kind::PriorityUpdate => self.len() >= 4,
             Kind::Continuation | Kind::Unknown(_) => true,
         };
         if fits { Ok(()) } else { Err(self.size_fault()) }
@@ -269,6 +274,13 @@ pub enum Frame<'a> {
         /// Whether the block is complete.
         end_headers: bool,
     },
+    /// A client's new priority for a stream.
+    PriorityUpdate {
+        /// The stream.
+        prioritized: u32,
+        /// What a Priority field would hold.
+        value: &'a [u8],
+    },
     /// A frame of an extension.
     Unknown {
         /// Its type.
@@ -369,6 +381,13 @@ impl<'a> Frame<'a> {
                 block: payload,
                 end_headers: header.has(flags::END_HEADERS),
             },
+            Kind::PriorityUpdate => {
+                let (prioritized, value) = payload.split_first_chunk::<4>().ok_or_else(short)?;
+                Frame::PriorityUpdate {
+                    prioritized: u32::from_be_bytes(*prioritized) & MAX_STREAM,
+                    value,
+                }
+            }
             Kind::Unknown(number) => Frame::Unknown { number, payload },
         })
     }
@@ -449,6 +468,11 @@ impl<'a> Frame<'a> {
             Frame::Continuation { block, end_headers } => {
                 out.extend_from_slice(block);
                 (Kind::Continuation, flag(end_headers, flags::END_HEADERS))
+            }
+            Frame::PriorityUpdate { prioritized, value } => {
+                out.extend_from_slice(&prioritized.to_be_bytes());
+                out.extend_from_slice(value);
+                (Kind::PriorityUpdate, 0)
             }
             Frame::Unknown { number, payload } => {
                 out.extend_from_slice(payload);

@@ -17,6 +17,7 @@
 //! | `message` | is this a request, a response, trailers? |
 //! | `stream`, `store`, `resets` | in which state is a stream, where is it kept, and which ended before their time? |
 //! | `flow` | how much may be sent, either way? |
+//! | `schedule`, `priority` | whose body leaves next, and who has a say in it? |
 //! | `push` | what does the server promise? |
 //! | `control`, `queue`, `send`, `ends` | what leaves, and in which order? |
 //! | `config` | what was chosen? |
@@ -37,6 +38,7 @@ mod ends;
 mod flow;
 pub mod frame;
 mod message;
+mod priority;
 mod push;
 mod queue;
 mod rate;
@@ -60,7 +62,7 @@ use crate::session::{
     Eof, Epoch, Event, Gather, Output, Priority, Received, Role, Shutdown, StreamId, Streams,
     Supply, Wants,
 };
-pub use config::Config;
+pub use config::{Config, Rfc7540Priorities};
 use control::{Control, Head, Waiting};
 use drain::Drain;
 use ends::Ends;
@@ -428,6 +430,7 @@ impl Streams for Session {
         let id = self.streams.insert(stream);
         self.next += 2;
         self.timers.idle = None;
+        self.enroll(id, Priority::of(&head.fields));
         self.control.push(Control::Head {
             id,
             head: Head::Request(head),
@@ -465,6 +468,8 @@ impl Streams for Session {
             stream.to_say = content;
             stream.asked = stream.asked.answered(head.status);
             stream.saying = if end { Saying::Whole } else { Saying::Body };
+            let priority = stream.turn.priority().refined(&head.fields);
+            self.schedule.change(id, &mut stream.turn, priority);
         }
         self.control.push(Control::Head {
             id,
@@ -517,8 +522,9 @@ impl Streams for Session {
         self.events.retain(|event| stream_of(event) != Some(id));
     }
 
-    /// Without effect: DATA of all streams leaves in turns.
-    fn set_priority(&mut self, _id: StreamId, _priority: Priority) {}
+    fn set_priority(&mut self, id: StreamId, priority: Priority) {
+        self.prioritize(id, priority);
+    }
 
     fn capacity(&self) -> usize {
         if self.role != Role::Client || !self.drain.opens() || self.next > MAX_STREAM {
@@ -586,6 +592,10 @@ impl crate::session::Session for Session {
                 .drain
                 .finish(self.streams.is_empty() && self.events.is_empty()),
         }
+    }
+
+    fn is_mixed(&self) -> bool {
+        self.has_mixed_urgency()
     }
 }
 

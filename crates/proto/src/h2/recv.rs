@@ -249,6 +249,7 @@ impl Session {
                 self.count_glitch()?;
                 Reading::Skip(header.len())
             }
+            Kind::PriorityUpdate => self.begin_priority_update(header)?,
             Kind::PushPromise if !self.takes_promises() => {
                 return Err(Violation::PushPromise.into());
             }
@@ -334,6 +335,9 @@ impl Session {
                 Ok(())
             }
             Ok(Frame::WindowUpdate(increment)) => self.widen(number, increment),
+            Ok(Frame::PriorityUpdate { prioritized, value }) => {
+                self.take_priority_update(prioritized, value)
+            }
             // Judged by their headers already.
             Ok(Frame::Data { .. } | Frame::Unknown { .. }) => Ok(()),
         }
@@ -434,6 +438,10 @@ impl Session {
             }
             peer.apply(identifier, value, of)?;
             smallest = smallest.min(peer.table);
+        }
+        // It is said at once or never (RFC 9218, section 2.1).
+        if !first && peer.no_rfc7540_priorities != self.peer.no_rfc7540_priorities {
+            return Err(Violation::Setting.into());
         }
         let (from, to) = (self.peer.window, peer.window);
         self.peer = peer;

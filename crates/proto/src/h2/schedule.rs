@@ -14,16 +14,13 @@ use super::store::SMALL;
 use crate::session::{Priority, StreamId};
 use std::collections::VecDeque;
 
-/// The highest number of an urgency, and so the last in line.
-const LEAST_URGENT: u8 = 7;
-const LEVELS: usize = LEAST_URGENT as usize + 1;
+/// Urgencies that there are.
+const LEVELS: usize = 8;
 
 /// What the schedule knows of a stream.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Turn {
     priority: Priority,
-    /// Whether it takes turns with its equals.
-    shared: bool,
     /// Octets that count for its share, on the scale of its urgency.
     had: u64,
     /// Whether it is in line.
@@ -31,15 +28,18 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    /// For a stream with this priority, `shared` or one of those that are served one after the other.
-    pub(super) fn new(mut priority: Priority, shared: bool) -> Self {
-        priority.urgency = priority.urgency.min(LEAST_URGENT);
+    /// For a stream with this priority.
+    pub(super) fn new(priority: Priority) -> Self {
         Self {
-            priority,
-            shared,
+            priority: priority.clamped(),
             had: 0,
             waits: false,
         }
+    }
+
+    /// The stream's priority.
+    pub(super) fn priority(&self) -> Priority {
+        self.priority
     }
 
     /// Whether the stream is in line.
@@ -62,8 +62,12 @@ impl Place {
     fn of(id: StreamId, turn: &Turn) -> Self {
         Self {
             urgency: turn.priority.urgency,
-            shared: turn.shared,
-            had: if turn.shared { turn.had } else { 0 },
+            shared: turn.priority.incremental,
+            had: if turn.priority.incremental {
+                turn.had
+            } else {
+                0
+            },
             number: id.number(),
             slot: id.slot(),
         }
@@ -93,6 +97,19 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
+    /// Gives a stream another priority, and the place that belongs to it.
+    pub(super) fn change(&mut self, id: StreamId, turn: &mut Turn, priority: Priority) {
+        if turn.priority == priority {
+            return;
+        }
+        let waits = turn.waits;
+        self.remove(id, turn);
+        *turn = Turn::new(priority);
+        if waits {
+            self.add(id, turn);
+        }
+    }
+
     /// Takes a stream in, unless it waits already.
     pub(super) fn add(&mut self, id: StreamId, turn: &mut Turn) {
         if turn.waits {
@@ -158,7 +175,7 @@ impl Schedule {
         let Some(level) = levels.get_mut(usize::from(turn.priority.urgency)) else {
             return;
         };
-        let had = match turn.shared {
+        let had = match turn.priority.incremental {
             true => &mut turn.had,
             false => &mut level.serial,
         };

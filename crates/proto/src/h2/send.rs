@@ -234,6 +234,7 @@ impl Session {
 
     /// Adds one control frame. Answers false where it has lost its point.
     fn write_control(&mut self, control: Control, out: &mut Gather) -> bool {
+        let value;
         let (stream, frame) = match control {
             Control::Preface => {
                 if self.role == Role::Client {
@@ -286,6 +287,14 @@ impl Session {
                 let head = Head::Response(head);
                 self.write_block(number, None, &head, end, out);
                 return true;
+            }
+            Control::PriorityUpdate { number, .. } if !self.tells_priority_of(number) => {
+                return false;
+            }
+            Control::PriorityUpdate { number, priority } => {
+                value = priority.to_string();
+                let (prioritized, value) = (number, value.as_bytes());
+                (0, Frame::PriorityUpdate { prioritized, value })
             }
             Control::RstStream { number, code } => (number, Frame::RstStream(code)),
             Control::GoAway { last, code } => {

@@ -23,6 +23,8 @@ const MAX_FRAME_SIZE: u16 = 5;
 const MAX_HEADER_LIST_SIZE: u16 = 6;
 /// RFC 8441, section 3.
 const ENABLE_CONNECT_PROTOCOL: u16 = 8;
+/// RFC 9218, section 2.1.
+const NO_RFC7540_PRIORITIES: u16 = 9;
 
 /// The largest payload that this side takes.
 pub(super) fn frame_limit(limits: &Limits) -> u32 {
@@ -68,6 +70,9 @@ pub(super) fn announce(config: &Config, limits: &Limits, role: Role) -> Vec<u8> 
     if config.connect_protocol && role == Role::Server {
         entry(ENABLE_CONNECT_PROTOCOL, 1);
     }
+    if config.rfc7540_priorities.are_refused_by(role) {
+        entry(NO_RFC7540_PRIORITIES, 1);
+    }
     payload
 }
 
@@ -84,6 +89,10 @@ pub(super) struct Peer {
     pub(super) window: u32,
     /// The largest payload that it takes.
     pub(super) frame: u32,
+    /// Whether it has said that the priorities of RFC 7540 mean nothing to it.
+    pub(super) no_rfc7540_priorities: bool,
+    /// A client: whether it uses those of RFC 9218, by whatever sign.
+    pub(super) rfc9218: bool,
     /// Whether any of its settings are known.
     known: bool,
 }
@@ -98,6 +107,8 @@ impl Peer {
             streams: 100,
             window: FIRST_WINDOW,
             frame: FIRST_FRAME,
+            no_rfc7540_priorities: false,
+            rfc9218: false,
             known: false,
         }
     }
@@ -125,6 +136,11 @@ impl Peer {
                 return Err(Violation::Setting);
             }
             MAX_FRAME_SIZE => self.frame = value,
+            NO_RFC7540_PRIORITIES if value > 1 => return Err(Violation::Setting),
+            NO_RFC7540_PRIORITIES => {
+                self.no_rfc7540_priorities = value == 1;
+                self.rfc9218 |= self.no_rfc7540_priorities && of == Role::Client;
+            }
             _ => {}
         }
         Ok(())

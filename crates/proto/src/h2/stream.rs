@@ -243,7 +243,7 @@ impl Stream {
             discarding: false,
             deferred: false,
             parked: false,
-            turn: Turn::new(Priority::default(), true),
+            turn: Turn::new(Priority::default()),
             asked_end: false,
             crediting: false,
             stuck: None,

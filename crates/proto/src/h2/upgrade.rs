@@ -22,7 +22,7 @@ use crate::error::UsageError;
 use crate::fields::Fields;
 use crate::head::{Request, Version};
 use crate::limits::Limits;
-use crate::session::{Event, Role, StreamId};
+use crate::session::{Event, Priority, Role, StreamId};
 use crate::syntax;
 
 /// The name of HTTP/2 over plain octets in the Upgrade field.
@@ -116,7 +116,9 @@ impl Session {
         stream.step(Step::SendEnd);
         self.next += 2;
         self.timers.idle = None;
-        Ok(self.streams.insert(stream))
+        let id = self.streams.insert(stream);
+        self.enroll(id, Priority::of(&request.fields));
+        Ok(id)
     }
 
     /// Server: the caller agrees (101) to the offer that came with this request. The request is told as stream 1, as
@@ -150,6 +152,7 @@ impl Session {
         self.timers.idle = None;
         let id = self.streams.insert(stream);
         let head = without_connection(request);
+        self.enroll(id, Priority::of(&head.fields));
         self.events.push(Event::Request {
             id,
             head,

@@ -23,10 +23,12 @@
 mod epoch;
 mod gather;
 mod pace;
+mod priority;
 
 pub use epoch::Epoch;
 pub use gather::{Gather, Segment};
 pub use pace::Pace;
+pub use priority::Priority;
 
 use crate::error::{Code, ConnectionError, UsageError, Violation};
 use crate::fields::Fields;
@@ -225,24 +227,6 @@ pub enum Event<'b> {
     Traced,
 }
 
-/// How urgent a stream is (RFC 9218, section 4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Priority {
-    /// 0 is the most urgent, 7 the least.
-    pub urgency: u8,
-    /// Whether its octets are useful in pieces, so that it may share the connection with its equals.
-    pub incremental: bool,
-}
-
-impl Default for Priority {
-    fn default() -> Self {
-        Self {
-            urgency: 3,
-            incremental: false,
-        }
-    }
-}
-
 /// What one call of [`Session::recv`] did.
 #[derive(Debug)]
 pub struct Received<'b> {
@@ -390,7 +374,8 @@ pub trait Streams {
     /// Gives the stream up. No event follows for it.
     fn reset(&mut self, id: StreamId, code: Code);
 
-    /// Sets the priority with which the stream's octets leave.
+    /// Sets the priority with which the stream's octets leave; the peer's signals come later and change it again. A
+    /// client tells the server, so that the response follows it (HTTP/2: PRIORITY_UPDATE, where the server takes it).
     fn set_priority(&mut self, id: StreamId, priority: Priority);
 
     /// Client: how many streams could be opened now.
@@ -443,6 +428,13 @@ pub trait Session: Streams {
 
     /// What it wants of its transport now.
     fn wants(&self) -> Wants;
+
+    /// Whether streams of different urgency have something to say, now or later: what is urgent comes too late then
+    /// if much of the rest has been handed to the transport before it. The answer takes longer than others, up to a
+    /// look at every stream.
+    fn is_mixed(&self) -> bool {
+        false
+    }
 }
 
 /// Where bodies come from, for callers that have one place for all of them.

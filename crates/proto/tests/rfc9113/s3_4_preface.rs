@@ -88,7 +88,14 @@ fn the_announced_settings_are_those_of_the_limits() {
     let thalweg_proto::h2::frame::Frame::Settings(entries) = settings.frame() else {
         panic!("{settings:?}");
     };
-    let expected = [(1, 0), (3, 7), (4, 100_000), (5, 20_000), (6, 12_345)];
+    let expected = [
+        (1, 0),
+        (3, 7),
+        (4, 100_000),
+        (5, 20_000),
+        (6, 12_345),
+        (9, 1),
+    ];
     assert_eq!(entries.iter().collect::<Vec<_>>(), expected);
 }
 

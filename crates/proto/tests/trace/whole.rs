@@ -120,11 +120,12 @@ fn settings_pings_and_goaway_are_shown_with_what_they_say() {
           [SETTINGS_MAX_HEADER_LIST_SIZE(0x06):65536]
 [  0.000] recv WINDOW_UPDATE frame <length=4, flags=0x00, stream_id=0>
           (window_size_increment=34465)
-[  0.000] send SETTINGS frame <length=18, flags=0x00, stream_id=0>
-          (niv=3)
+[  0.000] send SETTINGS frame <length=24, flags=0x00, stream_id=0>
+          (niv=4)
           [SETTINGS_MAX_CONCURRENT_STREAMS(0x03):256]
           [SETTINGS_MAX_HEADER_LIST_SIZE(0x06):65536]
           [SETTINGS_ENABLE_CONNECT_PROTOCOL(0x08):1]
+          [SETTINGS_NO_RFC7540_PRIORITIES(0x09):1]
 [  0.000] send WINDOW_UPDATE frame <length=4, flags=0x00, stream_id=0>
           (window_size_increment=34465)
 [  0.000] send SETTINGS frame <length=0, flags=0x01, stream_id=0>

@@ -180,6 +180,13 @@ fn content(unit: &Unit, f: &mut Formatter<'_>) -> fmt::Result {
         Frame::WindowUpdate(increment) => {
             writeln!(f, "{INDENT}(window_size_increment={increment})")
         }
+        Frame::PriorityUpdate { prioritized, value } => {
+            let value = Octets(value);
+            writeln!(
+                f,
+                "{INDENT}(prioritized_stream_id={prioritized}, priority_field_value=[{value}])"
+            )
+        }
         Frame::Continuation { .. } | Frame::Unknown { .. } => Ok(()),
     }
 }
@@ -232,6 +239,7 @@ fn name(kind: Kind) -> Option<&'static str> {
         Kind::GoAway => "GOAWAY",
         Kind::WindowUpdate => "WINDOW_UPDATE",
         Kind::Continuation => "CONTINUATION",
+        Kind::PriorityUpdate => "PRIORITY_UPDATE",
         Kind::Unknown(_) => return None,
     })
 }

@@ -1,0 +1,159 @@
+//! Who has a say in the order of what leaves: the client by its Priority field and PRIORITY_UPDATE (RFC 9218), the
+//! server by the field of its response, the caller by command.
+//!
+//! ```text
+//!  client   open(priority: u=1) ──────────── HEADERS ──► begins with u=1
+//!           set_priority(u=5) ─────── PRIORITY_UPDATE ──► u=5, Event::Priority
+//!                                                         respond(priority: i) ─► u=5, i
+//!                                                         set_priority(u=0) ────► u=0
+//! ```
+//!
+//! The last word counts. A client that says nothing about priorities at all is served as if it had asked for shares:
+//! that its requests wait for each other is good for pages, and for nothing else.
+
+use super::Session;
+use super::control::Control;
+use super::frame::Header;
+use super::recv::{Reading, Standing};
+use super::store;
+use super::stream::{Asked, Saying};
+use crate::error::{ConnectionError, Violation};
+use crate::session::{Event, Priority, Role, StreamId};
+
+/// The longest PRIORITY_UPDATE that is read: all that is known to be said in one has less than ten octets.
+const LARGEST_UPDATE: usize = 1 << 10;
+
+impl Session {
+    /// The priority with which a stream's octets leave; none when it is over.
+    pub fn priority(&self, id: StreamId) -> Option<Priority> {
+        Some(self.streams.get(id)?.turn.priority())
+    }
+
+    /// See [`crate::session::Session::is_mixed`].
+    pub(super) fn has_mixed_urgency(&self) -> bool {
+        let mut speaking = self
+            .streams
+            .iter()
+            .filter(|stream| stream.saying != Saying::Whole)
+            .map(|stream| stream.turn.priority().urgency);
+        let first = speaking.next();
+        speaking.any(|urgency| Some(urgency) != first)
+    }
+
+    /// A stream begins, with what its head says of its priority.
+    pub(super) fn enroll(&mut self, id: StreamId, said: Option<Priority>) {
+        let said = self.take_early(id).or(said);
+        if said.is_some() {
+            self.follow_rfc9218();
+        }
+        let mut priority = said.unwrap_or(self.usual_priority());
+        let Some(stream) = self.streams.get_mut(id) else {
+            return;
+        };
+        // No tunnel ends for the sake of what comes after it (RFC 9218, section 11).
+        priority.incremental |= stream.asked == Asked::Tunnel;
+        self.schedule.change(id, &mut stream.turn, priority);
+    }
+
+    /// The priority of a stream of which nobody says anything.
+    fn usual_priority(&self) -> Priority {
+        Priority {
+            incremental: !self.peer.rfc9218,
+            ..Priority::default()
+        }
+    }
+
+    /// The client uses the priorities of RFC 9218: what it leaves out has the defaults of that.
+    fn follow_rfc9218(&mut self) {
+        self.peer.rfc9218 |= self.role == Role::Server;
+    }
+
+    /// The caller's word.
+    pub(super) fn prioritize(&mut self, id: StreamId, priority: Priority) {
+        let priority = priority.clamped();
+        let Some(stream) = self.streams.get_mut(id) else {
+            return;
+        };
+        let number = stream.number;
+        self.schedule.change(id, &mut stream.turn, priority);
+        if self.role == Role::Client {
+            self.control
+                .push(Control::PriorityUpdate { number, priority });
+        }
+    }
+
+    /// Whether PRIORITY_UPDATE is worth sending: the stream is not over, and the server follows it, as far as is known
+    /// (RFC 9218, section 2.1.1).
+    pub(super) fn tells_priority_of(&self, number: u32) -> bool {
+        let unknown = self.timers.preface.is_some();
+        self.streams.find(number).is_some() && (unknown || self.peer.no_rfc7540_priorities)
+    }
+
+    /// Judges PRIORITY_UPDATE by its header.
+    pub(super) fn begin_priority_update(
+        &mut self,
+        header: Header,
+    ) -> Result<Reading, ConnectionError> {
+        if self.role == Role::Client {
+            return Err(Violation::PriorityUpdate.into());
+        }
+        self.count_glitch()?;
+        Ok(match header.len() > LARGEST_UPDATE {
+            true => Reading::Skip(header.len()),
+            false => Reading::Payload { header, skip: 0 },
+        })
+    }
+
+    /// The client's word (RFC 9218, section 7.1). One that cannot be read changes nothing.
+    pub(super) fn take_priority_update(
+        &mut self,
+        number: u32,
+        value: &[u8],
+    ) -> Result<(), ConnectionError> {
+        let standing = self.standing(number);
+        let pushed = store::is_pushed(number);
+        if number == 0 || (standing == Standing::Idle && pushed) {
+            return Err(Violation::PriorityUpdate.into());
+        }
+        let Some(priority) = Priority::parse(value) else {
+            return Ok(());
+        };
+        self.follow_rfc9218();
+        match standing {
+            Standing::Closed => Ok(()),
+            Standing::Idle => self.keep_early(number, priority),
+            Standing::Open(id) => {
+                if let Some(stream) = self.streams.get_mut(id)
+                    && stream.turn.priority() != priority
+                {
+                    self.schedule.change(id, &mut stream.turn, priority);
+                    self.events.push(Event::Priority { id, priority });
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Keeps the word on a stream that does not exist yet.
+    fn keep_early(&mut self, number: u32, priority: Priority) -> Result<(), ConnectionError> {
+        let active = self.streams.len() - self.streams.pushed();
+        let early = &mut self.seldom.get_or_insert_default().early;
+        early.retain(|(early, _)| *early > self.last_peer && *early != number);
+        if early.len() + active < self.limits.streams as usize {
+            early.push((number, priority));
+        } else if !self.unacknowledged {
+            // Before that the client does not know how many streams there may be.
+            return Err(Violation::PriorityUpdate.into());
+        }
+        Ok(())
+    }
+
+    /// What was said of this stream before it began. Those that it has left out never will.
+    fn take_early(&mut self, id: StreamId) -> Option<Priority> {
+        let early = &mut self.seldom.as_mut()?.early;
+        let of_it = |(number, _): &&(u32, Priority)| u64::from(*number) == id.number();
+        let said = early.iter().find(of_it).map(|(_, priority)| *priority);
+        early.retain(|(number, _)| u64::from(*number) > id.number());
+        said
+    }
+}
