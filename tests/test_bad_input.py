@@ -108,9 +108,10 @@ def test_a_handshake_broken_off_ends_the_connection(
 def test_protocols_that_nobody_speaks_are_refused_in_the_handshake(
     site: Program, certificate: Certificate
 ) -> None:
-    """RFC 7301, section 3.2: no_application_protocol."""
-    with pytest.raises(ssl.SSLError, match=r"(?i)no.application.protocol"):
-        site.connect_tls(certificate.trusting("gopher"))
+    """RFC 7301, section 3.2: no_application_protocol. RFC 9113, section 3.2: `h2c` is never selected in TLS."""
+    for protocol in ("gopher", "h2c"):
+        with pytest.raises(ssl.SSLError, match=r"(?i)no.application.protocol"):
+            site.connect_tls(certificate.trusting(protocol))
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -247,6 +248,32 @@ def test_frames_with_a_fault_end_the_connection_with_goaway(site: Program) -> No
     assert struct.unpack(">I", last[3][4:8])[0] == 1  # PROTOCOL_ERROR
 
 
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ((0x8, 0, 0, bytes(4)), 1),
+        ((0x9, 0x4, 1, b""), 1),
+        ((0x1, 0x5, 2, b"\x82"), 1),
+        ((0x8, 0, 0, b"\x7f\xff\xff\xff"), 3),
+        ((0x6, 0, 0, bytes(7)), 6),
+        ((0x1, 0x5, 3, b"\xff\xff\xff\xff\xff\xff"), 9),
+    ],
+    ids=["no increment", "lone continuation", "even stream", "overflow", "short ping", "bad block"],
+)
+def test_a_violation_in_the_same_packet_as_a_request_comes_before_its_answer(
+    site: Program, wrong: tuple[int, int, int, bytes], code: int
+) -> None:
+    """RFC 9113, section 5.4: an error of the connection is reported, and nothing else after it."""
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(0x4, 0, 0, b"")
+    get = frame(0x1, 0x5, 1, b"\x82\x86\x04\x06/hello\x01\x09localhost")
+    received = frames(exchange(site, preface + get + frame(*wrong)))
+    assert 0x1 not in [kind for kind, *_ in received]
+    assert received[-1][0] == 0x7
+    last_stream, told = struct.unpack(">II", received[-1][3][:8])
+    assert (last_stream, told) == (1, code)
+    site.forgive()
+
+
 def test_a_malformed_request_is_refused_on_its_stream_only(site: Program) -> None:
     """RFC 9113, sections 8.1.1, 8.2.1 and 8.2.2."""
     with Client.plain(site, checked=False) as client:
@@ -261,7 +288,7 @@ def test_a_malformed_request_is_refused_on_its_stream_only(site: Program) -> Non
             [("content-length", "7")],
         ):
             answer = client.get("/hello", fields)
-            assert answer.reset == 1 or answer.headers.get(":status") == "400", fields
+            assert (answer.headers.get(":status"), answer.reset) == ("400", 1), fields
         assert client.get("/hello").status == 200
         assert client.goaway is None
 

@@ -378,3 +378,29 @@ fn one_wrong_value_spoils_the_frame() {
         );
     }
 }
+
+/// Section 6.5.2: the values that we announce are in their ranges, whatever the limits say.
+#[test]
+fn what_we_announce_is_within_its_range() {
+    let announced = |limits: Limits| {
+        let (mut server, now) = server_after(limits, &Script::client());
+        let sent = frames(&server.flush(now));
+        let Frame::Settings(entries) = sent[0].frame() else {
+            panic!("{sent:?}");
+        };
+        let of = |identifier| entries.iter().find(|(of, _)| *of == identifier);
+        [of(4), of(5)].map(|entry| entry.map(|(_, value)| value))
+    };
+    let limits = |frame, stream_window| Limits {
+        frame,
+        stream_window,
+        ..Limits::default()
+    };
+    assert_eq!(
+        announced(limits(0, 0)),
+        [Some(0), None],
+        "16 384 is assumed"
+    );
+    let most = [Some(0x7fff_ffff), Some(16_777_215)];
+    assert_eq!(announced(limits(u32::MAX, u32::MAX)), most);
+}
