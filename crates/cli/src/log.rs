@@ -1,6 +1,7 @@
 //! The log: lines on standard error, from the level that `--log-level` names.
 
 use std::io::{IsTerminal, stderr};
+use thalweg_gateway::log::Stderr;
 use thalweg_options::Level;
 use tracing::level_filters::LevelFilter;
 
@@ -15,7 +16,7 @@ pub(crate) fn start(level: Level) {
     };
     let _ = tracing_subscriber::fmt()
         .with_max_level(filter)
-        .with_writer(stderr)
+        .with_writer(|| Stderr)
         .with_ansi(stderr().is_terminal())
         .with_target(false)
         .try_init();

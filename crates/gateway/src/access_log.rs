@@ -8,13 +8,15 @@
 //! ```
 //!
 //! Octets of the peer other than visible ASCII and space, and `"` and `\`, are written as `\xHH`, so that nobody
-//! can forge a line. A worker collects the lines of a turn and writes them at once, before it sleeps.
+//! can forge a line. A worker collects the lines of a turn and writes them at once, before it sleeps: to a regular
+//! file by itself, to anything else through a thread that may wait for a reader.
 
+use crate::log::{self, Sink};
 use crate::request_id::RequestId;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use thalweg_proto::head::Request;
 
@@ -34,6 +36,8 @@ pub struct AccessLog {
 enum Destination {
     Stderr,
     File(Arc<File>),
+    /// A pipe, a terminal: its thread begins with the first line.
+    Stream(Arc<(File, OnceLock<Sink>)>),
 }
 
 impl AccessLog {
@@ -50,15 +54,29 @@ impl AccessLog {
     /// What the system says about opening it.
     pub fn file(path: &Path) -> io::Result<Self> {
         let file = File::options().append(true).create(true).open(path)?;
-        Ok(Self {
-            to: Destination::File(Arc::new(file)),
-        })
+        let to = if file.metadata()?.is_file() {
+            Destination::File(Arc::new(file))
+        } else {
+            Destination::Stream(Arc::new((file, OnceLock::new())))
+        };
+        Ok(Self { to })
     }
 
     fn write(&self, lines: &[u8]) -> io::Result<()> {
         match &self.to {
-            Destination::Stderr => io::stderr().write_all(lines),
+            Destination::Stderr => log::stderr().write(lines),
             Destination::File(file) => (&**file).write_all(lines),
+            Destination::Stream(stream) => {
+                let (file, sink) = &**stream;
+                let sink = match sink.get() {
+                    Some(sink) => sink,
+                    None => {
+                        let file = file.try_clone()?;
+                        sink.get_or_init(|| Sink::new(file))
+                    }
+                };
+                sink.write(lines)
+            }
         }
     }
 }

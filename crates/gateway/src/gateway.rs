@@ -6,6 +6,7 @@ use crate::connections::Connections;
 use crate::date::Calendar;
 use crate::front::Front;
 use crate::ledger::Ledger;
+use crate::log;
 use crate::memory::{Account, Memory};
 use crate::request_id::RequestIds;
 use crate::router::Router;
@@ -57,6 +58,7 @@ pub(crate) struct Desk {
 impl Gateway {
     /// The gateway of this worker.
     pub fn new(config: &Config, router: Router, worker: &Worker) -> Self {
+        log::begin_worker();
         let desk = Rc::new(Desk {
             router,
             ids: RequestIds::new(),

@@ -13,6 +13,7 @@
 //! | [`Exchange`], [`Remote`] | one request and its reply: on the worker's thread, and on any thread |
 //! | [`Handler`], [`Router`] | who answers |
 //! | [`application`] | the queue before code that blocks |
+//! | [`log`] | standard error, for threads that must not wait |
 //! | [`Memory`] | what all requests may hold together |
 //! | [`AccessLog`] | a line for each exchange |
 
@@ -28,6 +29,7 @@ mod gateway;
 mod head;
 mod incoming;
 mod ledger;
+pub mod log;
 mod memory;
 mod outgoing;
 mod remote;

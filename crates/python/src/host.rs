@@ -51,7 +51,10 @@ impl Host for InProcess {
             threads,
             grace: plan.serve.graceful_timeout,
         };
-        match watch.wait() {
+        let over = watch.wait();
+        // The last lines of the workers.
+        thalweg_gateway::log::flush();
+        match over {
             Ok(Over::Drained) => process::leave_when_let_in(0),
             // From here nothing may wait, and not for the interpreter either: threads are inside it.
             Ok(Over::AtOnce) => process::leave_now(1),
