@@ -329,6 +329,8 @@ pub enum UsageError {
     Incomplete,
     /// A 101 without an upgrade that was asked for, or over HTTP/2.
     NoUpgrade,
+    /// A CONNECT for a protocol where the server has not said that it takes such (RFC 8441, section 3).
+    NoConnectProtocol,
     /// The protocol, or the client, takes no pushed responses.
     NoPush,
     /// A promised request that is not safe and cacheable (GET, HEAD), or that has content.
@@ -355,6 +357,7 @@ impl fmt::Display for UsageError {
             UsageError::BadField => "a field cannot be sent over this protocol",
             UsageError::Incomplete => "the head lacks what the protocol needs",
             UsageError::NoUpgrade => "there is no upgrade to agree to",
+            UsageError::NoConnectProtocol => "the server takes no CONNECT for a protocol",
             UsageError::NoPush => "no pushed responses are taken",
             UsageError::NotPushable => "only GET and HEAD without content can be promised",
             UsageError::TooLarge => "the frame is larger than the peer takes",

@@ -49,6 +49,13 @@ fn has_control(octets: &[u8]) -> bool {
     }) || breaks(rest)
 }
 
+/// Whether this names a protocol as the Upgrade field does: a token, and a version behind a slash where there is one
+/// (RFC 9110, section 7.8).
+pub(crate) fn is_protocol(octets: &[u8]) -> bool {
+    let mut parts = octets.splitn(2, |octet| *octet == b'/');
+    parts.all(is_token)
+}
+
 /// Whether this is a scheme (RFC 3986, section 3.1).
 pub(crate) fn is_scheme(octets: &[u8]) -> bool {
     octets.first().is_some_and(u8::is_ascii_alphabetic)

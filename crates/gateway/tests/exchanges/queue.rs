@@ -6,6 +6,7 @@ use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::time::Duration;
 use thalweg_gateway::Remote;
 use thalweg_proto::error::Code;
+use thalweg_proto::head::Request;
 use thalweg_proto::session::{StreamId, Streams};
 use thalweg_testkit::caller::Told;
 
@@ -208,4 +209,26 @@ fn connect_never_reaches_an_application() {
         answer.starts_with("HTTP/1.1 501 Not Implemented\r\n"),
         "{answer}"
     );
+}
+
+/// The same over HTTP/2 (RFC 9113, section 8.5): the stream ends, and the connection goes on.
+#[test]
+fn connect_never_reaches_an_application_over_http_2_either() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let site = Site::new(move |remote| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        hello(&remote, "x");
+    });
+    let mut client = Http2::new(site.address);
+    let tunnel = |_| Request::new(b"CONNECT").with_authority(b"example.org:443");
+    for _ in 0..300 {
+        let id = client.ask_with("", "", false, tunnel);
+        let (head, _) = client.answer(id);
+        assert_eq!(head.status, 501);
+    }
+    client.until(|caller| (caller.session.open_streams() == 0).then_some(()));
+    let id = client.ask("GET", "/", true);
+    assert_eq!(client.answer(id).0.status, 200);
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
 }

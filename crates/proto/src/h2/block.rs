@@ -8,7 +8,7 @@ use super::control::Control;
 use super::message::{Class, Classes, HeadReader, Shape};
 use super::recv::Standing;
 use super::resets::By;
-use super::stream::{Asked, Hearing, State, Step, Stream};
+use super::stream::{Asked, Hearing, Saying, State, Step, Stream};
 use crate::error::{Code, ConnectionError, Violation};
 use crate::fields::Fields;
 use crate::head::{Request, Response};
@@ -141,10 +141,10 @@ impl Session {
                 Err(why) => self.stream_error(id, why),
             },
             Purpose::Promise { on, promised } => {
-                let head = reader.request();
+                let head = reader.request(false);
                 self.take_promise(on, promised, head)
             }
-            _ => match reader.request() {
+            _ => match reader.request(self.config.connect_protocol) {
                 Ok(head) => self.take_request(start, head, classes),
                 Err(why) => self.refuse(start, why),
             },
@@ -347,6 +347,9 @@ impl Session {
             stream.step(Step::RecvEnd);
         }
         let (closed, pointless) = (stream.state == State::Closed, stream.is_pointless());
+        if stream.saying == Saying::Head {
+            self.connect_answered(id);
+        }
         self.events.push(Event::Response { id, head, end });
         if closed {
             self.finish(id);

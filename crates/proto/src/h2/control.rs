@@ -48,6 +48,8 @@ pub(super) enum Control {
         /// The request.
         head: Head,
     },
+    /// The end of our message, where nothing was said beside its head.
+    End(StreamId),
     /// The head of a response to a request that never became a stream here.
     Refusal {
         /// The number of its stream.

@@ -36,6 +36,7 @@ pub(super) enum Class {
     Authority,
     Method,
     Path,
+    Protocol,
     Scheme,
     Status,
 }
@@ -112,9 +113,12 @@ impl<'l> HeadReader<'l> {
         let crumb = *class == Class::Cookie && self.classes.contain(Class::Cookie);
         self.classes.add(*class);
         match class {
-            Class::Authority | Class::Method | Class::Path | Class::Scheme | Class::Status => {
-                return self.pseudo(*class, line.value());
-            }
+            Class::Authority
+            | Class::Method
+            | Class::Path
+            | Class::Protocol
+            | Class::Scheme
+            | Class::Status => return self.pseudo(*class, line.value()),
             Class::Te if self.shape != Shape::Request => return Err(Violation::ConnectionField),
             _ => {}
         }
@@ -140,6 +144,11 @@ impl<'l> HeadReader<'l> {
             b":scheme" => (Class::Scheme, syntax::is_scheme(value), Violation::Target),
             b":path" if value.len() > self.limits.target => return Err(Violation::TargetTooLong),
             b":path" => (Class::Path, syntax::is_path(value), Violation::Target),
+            b":protocol" => (
+                Class::Protocol,
+                syntax::is_protocol(value),
+                Violation::PseudoField,
+            ),
             b":authority" => (
                 Class::Authority,
                 syntax::is_authority(value),
@@ -166,6 +175,7 @@ impl<'l> HeadReader<'l> {
                 return Err(Violation::TargetTooLong);
             }
             (Shape::Request, Class::Path) => &mut self.control.path,
+            (Shape::Request, Class::Protocol) => &mut self.control.protocol,
             (Shape::Request, Class::Scheme) => &mut self.control.scheme,
             _ => return Err(Violation::PseudoField),
         };
@@ -176,16 +186,18 @@ impl<'l> HeadReader<'l> {
         Ok(())
     }
 
-    /// The request, once all lines have come (RFC 9113, section 8.3.1).
-    pub(super) fn request(mut self) -> Result<Request, Violation> {
+    /// The request, once all lines have come (RFC 9113, section 8.3.1). `extended`: it may be a CONNECT for a
+    /// protocol, which names its target as other requests do (RFC 8441, section 4).
+    pub(super) fn request(mut self, extended: bool) -> Result<Request, Violation> {
         if let Some(why) = self.fault {
             return Err(why);
         }
         self.control.method = self.method.ok_or(Violation::PseudoField)?;
-        if self.fields.text(self.control.method) == b"CONNECT" {
-            self.check_connect()?;
-        } else {
-            self.check_target()?;
+        let connect = self.fields.text(self.control.method) == b"CONNECT";
+        match self.control.protocol {
+            Some(_) if !(connect && extended) => return Err(Violation::PseudoField),
+            None if connect => self.check_connect()?,
+            _ => self.check_target()?,
         }
         Ok(Request::assembled(
             self.fields,
@@ -322,10 +334,11 @@ pub(super) fn check_trailers(trailers: &Fields) -> Result<(), UsageError> {
 /// Whether a caller's request has the control data that it needs, all within their grammar.
 pub(super) fn check_request(head: &Request) -> Result<(), UsageError> {
     check_lines_of(Shape::Request, &head.fields)?;
-    if head.protocol().is_some() {
-        return Err(UsageError::BadField);
-    }
+    let connect = head.method() == b"CONNECT";
     let fit = syntax::is_token(head.method())
+        && head
+            .protocol()
+            .is_none_or(|protocol| connect && syntax::is_protocol(protocol))
         && head.scheme().is_none_or(syntax::is_scheme)
         && head.authority().is_none_or(syntax::is_authority)
         && head
@@ -335,8 +348,8 @@ pub(super) fn check_request(head: &Request) -> Result<(), UsageError> {
     if !fit {
         return Err(UsageError::BadField);
     }
-    let connects = head.method() == b"CONNECT";
-    let complete = if connects {
+    let tunnel = connect && head.protocol().is_none();
+    let complete = if tunnel {
         head.scheme().is_none() && head.path().is_none()
     } else {
         head.scheme().is_some() && head.path().is_some()
@@ -345,8 +358,8 @@ pub(super) fn check_request(head: &Request) -> Result<(), UsageError> {
         return Err(UsageError::Incomplete);
     };
     let default_port = match port(authority) {
-        Some(port @ [_, ..]) if connects => port,
-        _ if connects => return Err(UsageError::Incomplete),
+        Some(port @ [_, ..]) if tunnel => port,
+        _ if tunnel => return Err(UsageError::Incomplete),
         _ => default_port(head.scheme().unwrap_or_default()),
     };
     match host {

@@ -22,6 +22,7 @@
 //! | `control`, `queue`, `send`, `ends` | what leaves, and in which order? |
 //! | `config` | what was chosen? |
 //! | `settings` | what was announced? |
+//! | `tunnel` | what becomes of CONNECT? |
 //! | `upgrade` | how did it begin, if not by its preface? |
 //! | `drain`, `timers`, `rate` | when does it end, by agreement, by time, or by patience? |
 //! | [`trace`] | what crossed the wire? |
@@ -52,6 +53,7 @@ mod store;
 mod stream;
 mod timers;
 pub mod trace;
+mod tunnel;
 mod upgrade;
 
 use crate::error::{Code, ConnectionError, UsageError, Violation};
@@ -414,19 +416,22 @@ impl Streams for Session {
             return Err(UsageError::NoCapacity);
         }
         let head = message::with_authority(head);
-        message::check_request(&head)?;
+        self.check_request(&head)?;
+        let asked = Asked::by(head.method());
         let announced = crate::syntax::content_length(&head.fields);
         let announced = announced.map_err(|_| UsageError::BadField)?;
-        if end && announced.is_some_and(|octets| octets > 0) {
+        if announced.is_some_and(|octets| asked == Asked::Tunnel || end && octets > 0) {
             return Err(UsageError::LengthMismatch);
         }
         let window = self.stream_window();
         let mut stream = Stream::idle(self.next, self.peer.window, window);
-        stream.saying = if end { Saying::Whole } else { Saying::Body };
-        stream.asked = Asked::by(head.method());
-        if stream.asked != Asked::Tunnel {
-            stream.to_say = announced;
-        }
+        stream.saying = match asked {
+            _ if end => Saying::Whole,
+            Asked::Tunnel => Saying::Head,
+            _ => Saying::Body,
+        };
+        stream.asked = asked;
+        stream.to_say = announced;
         let id = self.streams.insert(stream);
         self.next += 2;
         self.timers.idle = None;

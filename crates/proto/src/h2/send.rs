@@ -150,7 +150,7 @@ impl Session {
 
     /// Adds a DATA frame, as long as the windows allow now: the peer may have made them smaller since it was asked
     /// for. What does not fit keeps its stream's place. Answers whether there was a frame.
-    fn write_data(&mut self, id: StreamId, piece: Piece, out: &mut Gather) -> bool {
+    pub(super) fn write_data(&mut self, id: StreamId, piece: Piece, out: &mut Gather) -> bool {
         let largest = self.largest_data();
         let Some(stream) = self.streams.get_mut(id) else {
             return false;
@@ -275,6 +275,7 @@ impl Session {
             }
             Control::Head { id, head, end } => return self.begin_head(id, head, end, out),
             Control::Promise { on, id, head } => return self.write_promise(on, id, &head, out),
+            Control::End(id) => return self.write_end(id, out),
             Control::Refusal {
                 number,
                 status,
@@ -415,6 +416,7 @@ fn lines_of(head: &Head, mut line: impl FnMut(Field<'_>)) {
             pseudo(b":scheme", request.scheme());
             pseudo(b":authority", request.authority());
             pseudo(b":path", request.path());
+            pseudo(b":protocol", request.protocol());
             &request.fields
         }
         Head::Response(response) => {

@@ -93,6 +93,8 @@ pub(super) struct Peer {
     pub(super) no_rfc7540_priorities: bool,
     /// A client: whether it uses those of RFC 9218, by whatever sign.
     pub(super) rfc9218: bool,
+    /// Server: whether it takes CONNECT for a protocol.
+    pub(super) connect_protocol: bool,
     /// Whether any of its settings are known.
     known: bool,
 }
@@ -109,6 +111,7 @@ impl Peer {
             frame: FIRST_FRAME,
             no_rfc7540_priorities: false,
             rfc9218: false,
+            connect_protocol: false,
             known: false,
         }
     }
@@ -140,6 +143,13 @@ impl Peer {
             NO_RFC7540_PRIORITIES => {
                 self.no_rfc7540_priorities = value == 1;
                 self.rfc9218 |= self.no_rfc7540_priorities && of == Role::Client;
+            }
+            // What a client says of it has no meaning, and a server may not take it back (RFC 8441, section 3).
+            ENABLE_CONNECT_PROTOCOL if of == Role::Server => {
+                if value > 1 || (value == 0 && self.connect_protocol) {
+                    return Err(Violation::Setting);
+                }
+                self.connect_protocol = value == 1;
             }
             _ => {}
         }

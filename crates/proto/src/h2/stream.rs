@@ -131,7 +131,7 @@ pub(super) enum Hearing {
 /// How far the caller has given us our message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Saying {
-    /// Server: the final head has not been given.
+    /// Server: the final head has not been given. Client: no tunnel is there yet to say anything into.
     Head,
     /// The body: the stream is in the schedule, unless it waits for a window or for its caller.
     Body,
@@ -177,8 +177,8 @@ impl Asked {
     /// How much content the answer has, where that is known (RFC 9110, section 6.4.1).
     pub(super) fn content_of(self, status: u16, announced: Option<u64>) -> Option<u64> {
         match (self, status) {
-            (Asked::HeadOnly, _) | (_, 204 | 304) => Some(0),
             (Asked::Tunnel, 200..=299) => None,
+            (Asked::HeadOnly, _) | (_, 204 | 304) => Some(0),
             _ => announced,
         }
     }

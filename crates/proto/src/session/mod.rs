@@ -326,7 +326,8 @@ pub enum Eof {
 
 /// What a gateway, an application or a tool asks of a connection, whatever carries it.
 pub trait Streams {
-    /// Client: opens a stream with a request. With `end` it has no body; else [`Output::Need`] asks for it.
+    /// Client: opens a stream with a request. With `end` it has no body; else [`Output::Need`] asks for it. For a
+    /// CONNECT it asks once a 2xx has made a tunnel, and never where another answer says that there is none.
     ///
     /// # Errors
     /// [`UsageError::NoCapacity`], [`UsageError::ShuttingDown`], [`UsageError::BadField`] and others; nothing was sent.
