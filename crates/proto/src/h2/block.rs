@@ -105,6 +105,16 @@ impl Session {
     }
 
     fn end_block(&mut self, start: Start, block: &[u8]) -> Result<(), ConnectionError> {
+        let last = self.last_peer;
+        let ended = self.take_block(start, block);
+        if ended.is_err_and(|error| error.why == Violation::Compression) {
+            // Nothing was taken in of a request that cannot be decoded: it can be sent again (section 8.7).
+            self.last_peer = last;
+        }
+        ended
+    }
+
+    fn take_block(&mut self, start: Start, block: &[u8]) -> Result<(), ConnectionError> {
         let purpose = self.purpose(start)?;
         let shape = match purpose {
             Purpose::Request | Purpose::Promise { .. } => Shape::Request,

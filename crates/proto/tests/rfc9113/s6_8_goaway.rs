@@ -347,4 +347,9 @@ fn a_goaway_names_the_last_stream_that_was_taken_in() {
     let outcome = serve(&script.settings(&[(4, u32::MAX)]));
     assert_eq!(outcome.requests(), [1, 7]);
     assert_eq!(outcome.goaway(), Some((7, Code::FlowControl)));
+    // A request that cannot be decoded was not: nobody has seen it.
+    let script = Script::client()
+        .head(1, GET, true)
+        .block(3, b"\xff\xff", true);
+    assert_eq!(serve(&script).goaway(), Some((1, Code::Compression)));
 }

@@ -239,13 +239,15 @@ fn names_leave_in_lower_case() {
 /// a peer must refuse: none leaves, in any kind of head.
 #[test]
 fn no_head_leaves_with_what_a_peer_must_refuse() {
-    let lines: [(&[u8], &[u8]); 10] = [
+    let lines: [(&[u8], &[u8]); 12] = [
         (b"connection", b"close"),
         (b"keep-alive", b"1"),
         (b"proxy-connection", b"close"),
         (b"transfer-encoding", b"chunked"),
         (b"upgrade", b"h2c"),
         (b"te", b"gzip"),
+        (b":path", b"/"),
+        (b":status", b"200"),
         (b"a:b", b"1"),
         (b"", b"1"),
         (b"x", b"a\nb"),
