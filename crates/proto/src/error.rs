@@ -317,6 +317,8 @@ pub enum UsageError {
     ShuttingDown,
     /// A head where the stream's state allows none: a second final response, a 1xx after it.
     HeadNotExpected,
+    /// A window beyond [`Limits::largest_window`](crate::limits::Limits::largest_window).
+    WindowTooLarge,
     /// A body where none was asked for.
     NotAsked,
     /// More octets than were asked for.
@@ -349,6 +351,7 @@ impl fmt::Display for UsageError {
             UsageError::NoCapacity => "the peer allows no further stream now",
             UsageError::ShuttingDown => "the connection is closing and takes no new stream",
             UsageError::HeadNotExpected => "the stream does not expect a head now",
+            UsageError::WindowTooLarge => "the window would be larger than the limits allow",
             UsageError::NotAsked => "the stream did not ask for a body now",
             UsageError::TooMuch => "more octets were supplied than were asked for",
             UsageError::LengthMismatch => {

@@ -29,6 +29,9 @@ pub struct Limits {
     /// What all streams of a connection may hold untaken before the connection stops reading bodies. Default
     /// 8 MiB; at least `stream_window`.
     pub connection_window: u32,
+    /// What windows may grow to while the link, and not the consumer, is what they wait for (HTTP/2): all that the
+    /// streams of a connection may hold untaken, and three quarters of it for those that have grown. Default 16 MiB.
+    pub largest_window: u32,
     /// The largest frame payload accepted, 16 384 to 16 777 215. Default 16 KiB.
     pub frame: u32,
     /// The compression table kept for the peer's heads, and the most used for ours. Default 4 KiB.
@@ -77,6 +80,7 @@ impl Default for Limits {
             promises: 200,
             stream_window: 256 << 10,
             connection_window: 8 << 20,
+            largest_window: 16 << 20,
             frame: 16 << 10,
             table: 4 << 10,
             continuations: 8,

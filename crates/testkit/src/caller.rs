@@ -59,6 +59,9 @@ pub struct Caller<S> {
     pub told: Vec<Told>,
     /// Whether credit is given back as soon as data comes. Default: yes.
     pub takes: bool,
+    /// Whether the octets of data are kept, and not only counted. Default: yes.
+    pub keeps: bool,
+    heard: BTreeMap<u64, u64>,
     bodies: BTreeMap<u64, Saying>,
     held: Vec<u8>,
 }
@@ -76,6 +79,8 @@ impl<S: Session> Caller<S> {
             session,
             told: Vec::new(),
             takes: true,
+            keeps: true,
+            heard: BTreeMap::new(),
             bodies: BTreeMap::new(),
             held: Vec::new(),
         }
@@ -93,7 +98,10 @@ impl<S: Session> Caller<S> {
         let mut rest = &held[..];
         loop {
             let (consumed, event) = match self.session.recv(now, rest) {
-                Ok(received) => (received.consumed, received.event.map(own)),
+                Ok(received) => (
+                    received.consumed,
+                    received.event.map(|event| own(event, self.keeps)),
+                ),
                 Err(error) => {
                     self.told.push(Told::Failed(error));
                     (rest.len(), None)
@@ -144,14 +152,21 @@ impl<S: Session> Caller<S> {
     /// Everything that the session sends now.
     pub fn flush(&mut self, now: Instant) -> Vec<u8> {
         let mut octets = Vec::new();
-        let mut out = Gather::new(64 << 10);
+        loop {
+            let some = self.write(now, 64 << 10);
+            if some.is_empty() {
+                return octets;
+            }
+            octets.extend(some);
+        }
+    }
+
+    /// What one write of about so many octets takes of all that the session sends now.
+    pub fn write(&mut self, now: Instant, limit: usize) -> Vec<u8> {
+        let mut out = Gather::new(limit);
         loop {
             match self.session.send(now, &mut out) {
-                Output::Idle => break,
-                Output::Full => {
-                    octets.extend(out.to_vec());
-                    out.clear();
-                }
+                Output::Idle | Output::Full => break,
                 Output::Frame => {}
                 Output::Need { id, max } => {
                     let supply = self.supply(id, max);
@@ -162,9 +177,13 @@ impl<S: Session> Caller<S> {
             }
             self.poll();
         }
-        octets.extend(out.to_vec());
         self.poll();
-        octets
+        out.to_vec()
+    }
+
+    /// How many octets of data came on this stream.
+    pub fn heard_of(&self, id: StreamId) -> u64 {
+        self.heard.get(&id.number()).copied().unwrap_or(0)
     }
 
     /// The octets of all data that came on this stream.
@@ -211,7 +230,7 @@ impl<S: Session> Caller<S> {
 
     fn poll(&mut self) {
         while let Some(event) = self.session.poll() {
-            let (told, credit) = own(event);
+            let (told, credit) = own(event, self.keeps);
             self.hear(told, credit);
         }
     }
@@ -220,8 +239,11 @@ impl<S: Session> Caller<S> {
         if told == Told::Traced {
             return;
         }
-        if let (Told::Data(id, _), true) = (&told, self.takes) {
-            self.session.taken(*id, credit);
+        if let Told::Data(id, _) = &told {
+            *self.heard.entry(id.number()).or_default() += credit as u64;
+            if self.takes {
+                self.session.taken(*id, credit);
+            }
         }
         if let (Told::Data(id, more), Some(Told::Data(last, octets))) =
             (&told, self.told.last_mut())
@@ -234,11 +256,14 @@ impl<S: Session> Caller<S> {
     }
 }
 
-fn own(event: Event<'_>) -> (Told, usize) {
+fn own(event: Event<'_>, keeps: bool) -> (Told, usize) {
     let told = match event {
         Event::Request { id, head, end } => Told::Request(id, head, end),
         Event::Response { id, head, end } => Told::Response(id, head, end),
-        Event::Data { id, bytes, credit } => return (Told::Data(id, bytes.to_vec()), credit),
+        Event::Data { id, bytes, credit } => {
+            let kept = if keeps { bytes } else { &[] };
+            return (Told::Data(id, kept.to_vec()), credit);
+        }
         Event::End { id, trailers } => Told::End(id, trailers),
         Event::Reset { id, code, why } => Told::Reset(id, code, why),
         Event::Finished { id } => Told::Finished(id),

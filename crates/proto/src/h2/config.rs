@@ -1,6 +1,7 @@
 //! What a session of HTTP/2 does beyond what every peer expects: the extensions it announces and takes, and how it
 //! uses what the protocol leaves open. Bounds that guard against a peer are in [`Limits`](crate::limits::Limits).
 
+use super::Window;
 use crate::session::Role;
 
 /// Choices of one session, made before its first octet.
@@ -23,6 +24,8 @@ pub struct Config {
     /// and [`Limits::streams`](crate::limits::Limits::streams). Default false: those that come before the server
     /// knows are refused.
     pub push: bool,
+    /// Who sizes the windows that the peer is given. Default [`Window::Automatic`].
+    pub window: Window,
     /// What becomes of the priorities of RFC 7540. Default [`Rfc7540Priorities::Fallback`].
     pub rfc7540_priorities: Rfc7540Priorities,
 }

@@ -48,7 +48,10 @@ impl Session {
         let id = self.admit_data(header, content)?;
         match id {
             // Nobody consumes padding: its credit goes back at once. So does that of all that is ignored.
-            Some(id) => self.credit_stream(id, overhead),
+            Some(id) => {
+                self.count_growth(id, header.length);
+                self.credit_stream(id, overhead);
+            }
             None => self.credit_connection(header.length),
         }
         Ok(Reading::Data(Data {

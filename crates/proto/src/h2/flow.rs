@@ -8,8 +8,9 @@
 //!               left + untaken + owed is always its size
 //! ```
 
-use crate::error::Violation;
+use crate::error::{UsageError, Violation};
 use crate::h2::settings::{FIRST_FRAME, MAX_WINDOW};
+use crate::h2::window::Windows;
 
 /// What this side may still send.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +55,8 @@ impl SendWindow {
 pub(super) struct RecvWindow {
     size: u32,
     untaken: u32,
-    owed: u32,
+    /// Below 0: so much of what is taken is withheld.
+    owed: i32,
 }
 
 impl RecvWindow {
@@ -69,10 +71,14 @@ impl RecvWindow {
 
     /// A window of this many octets, of which the peer knows `known` so far, and is owed the rest.
     pub(super) fn growing(size: u32, known: u32) -> Self {
-        Self {
-            owed: size.saturating_sub(known),
-            ..Self::new(size)
-        }
+        let mut window = Self::new(known);
+        window.set_size(size.max(known));
+        window
+    }
+
+    /// How large it is.
+    pub(super) fn size(self) -> u32 {
+        self.size
     }
 
     /// How many octets the peer may send now.
@@ -94,16 +100,54 @@ impl RecvWindow {
         Ok(())
     }
 
-    /// Octets have been taken, and the peer is owed as many. Answers whether that is worth a WINDOW_UPDATE: where
-    /// it doubles what the peer may send, so that all that is taken at once costs one for half a window; and a
-    /// frame's worth at least, so that no consumer makes the peer send crumbs.
+    /// Octets have been taken, and the peer is owed as many. Answers whether that is worth a WINDOW_UPDATE: a quarter
+    /// of the window, since what is owed and not told is missing while the peer waits; or less, where it doubles what
+    /// the peer may send; and a frame's worth at least, so that no consumer makes the peer send crumbs.
     pub(super) fn take(&mut self, octets: u32) -> bool {
         let taken = octets.min(self.untaken);
         self.untaken -= taken;
-        self.owed += taken;
-        self.owed > 0
-            && i64::from(self.owed) >= self.room()
-            && self.owed >= FIRST_FRAME.min(self.size / 2)
+        self.owed = self.owed.saturating_add_unsigned(taken);
+        let owed = self.owed.max(0).unsigned_abs();
+        owed > 0
+            && (owed >= self.size / 4 || i64::from(owed) >= self.room())
+            && owed >= FIRST_FRAME.min(self.size / 2)
+    }
+
+    /// Credit by hand: for what has come, and beyond that a larger window, up to `most`.
+    pub(super) fn credit(&mut self, octets: u32, most: u32) -> Result<(), UsageError> {
+        let returned = octets.min(self.untaken);
+        let more = octets - returned;
+        let size = self.size.saturating_add(more);
+        if more > 0 && size > most {
+            return Err(UsageError::WindowTooLarge);
+        }
+        self.untaken -= returned;
+        self.size = size;
+        self.owed = self.owed.saturating_add_unsigned(octets);
+        Ok(())
+    }
+
+    /// Makes it so large. What the peer may send changes by credit, given or withheld.
+    pub(super) fn set_size(&mut self, size: u32) {
+        let size = size.min(MAX_WINDOW);
+        let more = i64::from(size) - i64::from(self.size);
+        self.size = size;
+        self.owed = (i64::from(self.owed) + more).clamp(i32::MIN.into(), i32::MAX.into()) as i32;
+    }
+
+    /// How large it should be where the link holds so many octets: twice that, if it is less than half as large
+    /// again, and its consumer keeps up.
+    pub(super) fn wanted(self, holds: u64) -> u32 {
+        let slows = holds.saturating_mul(3) >= u64::from(self.size) * 2;
+        if !slows || self.untaken > self.size / 2 {
+            return self.size;
+        }
+        u32::try_from(holds.saturating_mul(2)).unwrap_or(MAX_WINDOW)
+    }
+
+    /// Whether all that is announced, if it is, may be sent without further credit.
+    pub(super) fn is_room_for(self, announced: Option<u64>) -> bool {
+        announced.is_some_and(|octets| octets <= u64::from(self.left()))
     }
 
     /// Whether something has come that is not taken, beside `coming` octets of a frame that are counted before
@@ -124,12 +168,25 @@ impl RecvWindow {
 
     /// The credit that a WINDOW_UPDATE gives now: all that is owed.
     pub(super) fn settle(&mut self) -> u32 {
-        std::mem::take(&mut self.owed)
+        let credit = self.owed.max(0);
+        self.owed -= credit;
+        credit.unsigned_abs()
     }
 
-    /// The peer has agreed to a smaller window.
-    pub(super) fn resize(&mut self, size: u32) {
-        self.size = size.min(MAX_WINDOW);
+    /// The peer has agreed to an initial window that is so much smaller.
+    pub(super) fn shrink(&mut self, by: u32) {
+        self.size = self.size.saturating_sub(by);
+    }
+
+    /// For a caller who wants to see it, beside what may be sent.
+    pub(super) fn shown(self, send: SendWindow) -> Windows {
+        Windows {
+            size: self.size,
+            left: self.room(),
+            untaken: self.untaken,
+            owed: self.owed,
+            send: send.0,
+        }
     }
 }
 

@@ -16,7 +16,7 @@
 //! | `block`, `data` | what becomes of a field block, of a piece of a body? |
 //! | `message` | is this a request, a response, trailers? |
 //! | `stream`, `store`, `resets` | in which state is a stream, where is it kept, and which ended before their time? |
-//! | `flow` | how much may be sent, either way? |
+//! | `flow`, `window` | how much may be sent, either way, and who decides? |
 //! | `schedule`, `priority` | whose body leaves next, and who has a say in it? |
 //! | `push` | what does the server promise? |
 //! | `control`, `queue`, `send`, `ends` | what leaves, and in which order? |
@@ -55,6 +55,7 @@ mod timers;
 pub mod trace;
 mod tunnel;
 mod upgrade;
+mod window;
 
 use crate::error::{Code, ConnectionError, UsageError, Violation};
 use crate::head::{Request, Response};
@@ -77,13 +78,15 @@ use schedule::Schedule;
 use seldom::Seldom;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use store::Store;
 use stream::{Asked, Piece, Saying, Step, Stream};
 use timers::Timers;
 use trace::Trace;
 pub use upgrade::Offer;
 pub(crate) use upgrade::settings_field;
+use window::Growth;
+pub use window::{Window, Windows};
 
 /// What a client says first (RFC 9113, section 3.4). A server on a plain port knows HTTP/2 by it.
 pub const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -91,7 +94,7 @@ pub const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// One end of an HTTP/2 connection.
 ///
 /// ```
-/// use std::time::Instant;
+/// use std::time::{Duration, Instant};
 /// use thalweg_proto::h2;
 /// use thalweg_proto::head::{Request, Response};
 /// use thalweg_proto::limits::Limits;
@@ -141,6 +144,9 @@ pub struct Session {
     unacknowledged: bool,
     send_window: SendWindow,
     recv_window: RecvWindow,
+    growth: Option<Box<Growth>>,
+    /// The least time in which an answer to one of our frames came.
+    round_trip: Duration,
     /// Whether a WINDOW_UPDATE for the connection is queued.
     crediting: bool,
     control: Waiting,
@@ -219,6 +225,8 @@ impl Session {
             unacknowledged: true,
             send_window: SendWindow::new(settings::FIRST_WINDOW),
             recv_window,
+            growth: None,
+            round_trip: Duration::MAX,
             crediting,
             control,
             continuation: None,
@@ -258,7 +266,7 @@ impl Session {
             if stream.parked {
                 self.unpark_none_of(id);
             }
-            self.credit_connection(stream.recv_window.untaken());
+            self.take_of_lost(stream.recv_window.untaken());
             if self.streams.is_empty() {
                 self.timers.idle = Some(self.timers.now);
                 self.retire();
@@ -324,28 +332,6 @@ impl Session {
             return Ok(());
         }
         self.count_glitch()
-    }
-
-    /// Octets have left the session, or will never leave it: the connection's credit for them.
-    fn credit_connection(&mut self, octets: u32) {
-        if self.recv_window.take(octets) && !self.crediting {
-            self.crediting = true;
-            self.control.push(Control::ConnectionCredit);
-        }
-    }
-
-    /// Octets of a stream are taken: its credit, and the connection's.
-    fn credit_stream(&mut self, id: StreamId, octets: u32) {
-        let Some(stream) = self.streams.get_mut(id) else {
-            return;
-        };
-        let octets = octets.min(stream.recv_window.untaken());
-        let due = stream.recv_window.take(octets);
-        if due && !stream.crediting && !stream.state.heard_all() {
-            stream.crediting = true;
-            self.control.push(Control::StreamCredit(id));
-        }
-        self.credit_connection(octets);
     }
 
     /// Gives the stream a turn, if it has something to send and room for it.
@@ -505,7 +491,7 @@ impl Streams for Session {
     }
 
     fn taken(&mut self, id: StreamId, credit: usize) {
-        self.credit_stream(id, u32::try_from(credit).unwrap_or(u32::MAX));
+        self.take_of_stream(id, u32::try_from(credit).unwrap_or(u32::MAX));
     }
 
     fn discard(&mut self, id: StreamId) {

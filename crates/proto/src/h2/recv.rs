@@ -327,6 +327,9 @@ impl Session {
                     self.drain_answered();
                     return Ok(());
                 }
+                if self.end_growth_round(octets) {
+                    return Ok(());
+                }
                 self.count_glitch()
             }
             Ok(Frame::GoAway { last, code, debug }) => {
@@ -463,14 +466,15 @@ impl Session {
 
     /// Our SETTINGS hold from here on (RFC 9113, section 6.5.3).
     fn settings_agreed(&mut self) -> Result<(), ConnectionError> {
-        if !self.unacknowledged || self.timers.settings.take().is_none() {
+        let Some(sent) = self.timers.settings.take_if(|_| self.unacknowledged) else {
             return self.count_glitch();
-        }
+        };
         self.unacknowledged = false;
+        self.round_trip = self.timers.now.saturating_duration_since(sent);
         self.decoder.set_table_limit(self.limits.table);
-        let window = settings::stream_window(&self.limits);
+        let less = settings::FIRST_WINDOW.saturating_sub(settings::stream_window(&self.limits));
         for stream in self.streams.iter_mut() {
-            stream.recv_window.resize(window);
+            stream.recv_window.shrink(less);
         }
         Ok(())
     }

@@ -83,6 +83,7 @@ impl Session {
         self.control.shrink();
         self.events.shrink();
         self.ends.shrink();
+        self.rest_growth();
         self.seldom.take_if(|seldom| seldom.is_empty());
         self.schedule.rest();
     }

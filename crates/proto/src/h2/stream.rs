@@ -219,6 +219,10 @@ pub(super) struct Stream {
     pub(super) asked_end: bool,
     /// A WINDOW_UPDATE for it is queued.
     pub(super) crediting: bool,
+    /// How often the peer was given credit for it.
+    pub(super) credits: u8,
+    /// What has come in the round that measures.
+    pub(super) came: u32,
     /// When our body was first seen to wait for the peer's credit, and nothing of it has left since.
     pub(super) stuck: Option<Instant>,
     /// How fast its body comes, where that is measured.
@@ -246,6 +250,8 @@ impl Stream {
             turn: Turn::new(Priority::default()),
             asked_end: false,
             crediting: false,
+            credits: 0,
+            came: 0,
             stuck: None,
             pace: None,
             held: None,

@@ -170,9 +170,9 @@ fn more_than_the_window_allows_is_an_error_of_its_level() {
     );
 }
 
-/// Credit comes back in few frames, about half a window each, and as much as was taken.
+/// Credit comes back in few frames, about a quarter of a window each, and as much as was taken.
 #[test]
-fn credit_is_given_back_in_halves_of_the_window() {
+fn credit_is_given_back_in_quarters_of_the_window() {
     let script = Script::default().head(1, POST, false);
     let (mut server, now) = established(Limits::default(), &script);
     let mut credit = (Vec::new(), Vec::new());
@@ -187,6 +187,8 @@ fn credit_is_given_back_in_halves_of_the_window() {
                     credit.1.push(octets);
                     allowed += octets;
                 }
+                // It would like to know whether the window is too small.
+                (Frame::Ping(_), 0) => {}
                 other => panic!("{other:?}"),
             }
         }
@@ -195,8 +197,8 @@ fn credit_is_given_back_in_halves_of_the_window() {
             "the peer is never stopped by a consumer that takes"
         );
     }
-    assert!(credit.1.iter().all(|octets| *octets == 128 << 10));
-    assert_eq!(credit.1.len(), 12);
+    assert!(credit.1.iter().all(|octets| *octets == 64 << 10));
+    assert_eq!(credit.1.len(), 25);
     assert!(credit.0.is_empty(), "of 8 MiB only 1.6 are used");
 }
 

@@ -141,6 +141,8 @@ fn settings_pings_and_goaway_are_shown_with_what_they_say() {
 [  0.000] recv PING frame <length=8, flags=0x01, stream_id=0>
           ; ACK
           (opaque_data=647261696e696e67)
+[  0.000] recv GOAWAY frame <length=8, flags=0x00, stream_id=0>
+          (last_stream_id=0, error_code=NO_ERROR(0x00), opaque_data(0)=[])
 [  0.000] send GOAWAY frame <length=8, flags=0x00, stream_id=0>
           (last_stream_id=0, error_code=NO_ERROR(0x00), opaque_data(0)=[])
 "
