@@ -103,6 +103,19 @@ def test_a_client_that_reads_slowly_blocks_only_its_own_stream(
         assert len(client.answer(slow, timeout=60).body) == size
 
 
+def test_an_empty_answer_needs_no_window(site: Program) -> None:
+    """RFC 9113, section 6.9.1: the application yields nothing, which is known only when it has."""
+    with Client.plain(site, stream_window=0) as client:
+        answer = client.answer(client.request("/echo", method="POST", body=b""))
+        assert (answer.status, bytes(answer.body), answer.reset) == (200, b"", None)
+        # A body does need one.
+        stream = client.request("/hello")
+        client.ping()
+        assert not client.answers[stream].ended
+        client.credit(stream, 1000)
+        assert client.answer(stream).text == "Hello, world!\n"
+
+
 def test_a_client_that_stops_reading_holds_only_its_own_connection(site: Program) -> None:
     with site.connect() as stopped:
         stopped.sendall(b"GET /octets?size=67108864 HTTP/1.1\r\nhost: localhost\r\n\r\n")
