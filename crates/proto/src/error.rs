@@ -339,8 +339,10 @@ pub enum UsageError {
     NotPushable,
     /// A frame that is larger than the peer takes.
     TooLarge,
-    /// A frame type, or a setting, that is the session's own.
+    /// A frame of a type that only the session itself sends.
     Reserved,
+    /// A setting whose value is out of range, that is the other side's, or that may not change any more.
+    BadSetting,
 }
 
 impl fmt::Display for UsageError {
@@ -364,7 +366,8 @@ impl fmt::Display for UsageError {
             UsageError::NoPush => "no pushed responses are taken",
             UsageError::NotPushable => "only GET and HEAD without content can be promised",
             UsageError::TooLarge => "the frame is larger than the peer takes",
-            UsageError::Reserved => "the session itself speaks of this, not its caller",
+            UsageError::Reserved => "frames of this type are the session's own",
+            UsageError::BadSetting => "the setting cannot have this value",
         })
     }
 }

@@ -28,6 +28,13 @@ pub struct Config {
     pub window: Window,
     /// What becomes of the priorities of RFC 7540. Default [`Rfc7540Priorities::Fallback`].
     pub rfc7540_priorities: Rfc7540Priorities,
+    /// Types of frames that are the caller's own: those of the peer are told whole, as
+    /// [`Event::Frame`](crate::session::Event::Frame), in the place of what the session would make of them. Types 0
+    /// to 9 and 16 are always the session's. Default none.
+    pub frames: Vec<u8>,
+    /// Settings that are the caller's own, announced behind those that the session knows (1 to 6, 8 and 9), which have
+    /// no effect here. Default none.
+    pub settings: Vec<(u16, u32)>,
 }
 
 /// What becomes of the dependencies and weights of RFC 7540, which RFC 9113 has given up and RFC 9218 replaces. A

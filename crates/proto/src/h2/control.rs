@@ -9,6 +9,7 @@ use crate::error::Code;
 use crate::fields::Fields;
 use crate::head::{Request, Response};
 use crate::session::{Priority, StreamId};
+use bytes::Bytes;
 
 /// One frame to come (a head may need several).
 #[derive(Debug)]
@@ -22,8 +23,12 @@ pub(super) enum Control {
         /// The one that holds.
         table: u32,
     },
+    /// More SETTINGS of ours.
+    Settings(Vec<(u16, u32)>),
     /// A PING of ours.
     Ping([u8; 8]),
+    /// A PING of the caller's.
+    Probe([u8; 8]),
     /// The answer to a PING.
     PingAck([u8; 8]),
     /// Credit for the connection.
@@ -79,6 +84,19 @@ pub(super) enum Control {
         last: u32,
         /// Why.
         code: Code,
+        /// Words for a person.
+        debug: Bytes,
+    },
+    /// A frame of an extension.
+    Extension {
+        /// The number of its stream, or 0.
+        stream: u32,
+        /// Its type.
+        kind: u8,
+        /// Its flags.
+        flags: u8,
+        /// What it holds.
+        payload: Bytes,
     },
 }
 

@@ -10,10 +10,14 @@
 
 use super::Session;
 use super::control::Control;
+use super::ends::Ends;
 use super::frame::MAX_STREAM;
-use crate::error::{Code, ConnectionError, Violation};
+use super::queue::Queue;
+use super::schedule::Schedule;
+use crate::error::{Code, ConnectionError, UsageError, Violation};
 use crate::session::{Eof, Event, Finish, Role, StreamId};
 use bytes::Bytes;
+use std::time::Instant;
 
 /// What our PING during a graceful shutdown holds.
 pub(super) const PING: [u8; 8] = *b"draining";
@@ -106,6 +110,7 @@ impl Session {
         self.control.push(Control::GoAway {
             last: MAX_STREAM,
             code: Code::NoError,
+            debug: Bytes::new(),
         });
         self.control.push(Control::Ping(PING));
     }
@@ -118,6 +123,7 @@ impl Session {
         self.control.push(Control::GoAway {
             last,
             code: Code::NoError,
+            debug: Bytes::new(),
         });
     }
 
@@ -136,6 +142,115 @@ impl Session {
         }
     }
 
+    /// Sends a GOAWAY of the caller's own: `last` is the last stream of the peer that is or will be processed, none for
+    /// all that have come. Later ones are ignored, open ones above it are reset and told as [`Event::Reset`]; with
+    /// 2^31-1 nothing is refused yet. The connection goes on until its streams are over.
+    ///
+    /// # Errors
+    /// [`UsageError::TooLarge`]; [`UsageError::NoSuchStream`] where a GOAWAY before this one has named a lower stream,
+    /// or none can have the number (RFC 9113, section 6.8); [`UsageError::ShuttingDown`].
+    pub fn go_away(
+        &mut self,
+        last: Option<u64>,
+        code: Code,
+        debug: impl Into<Bytes>,
+    ) -> Result<(), UsageError> {
+        let (last, debug) = self.last_words(last, debug.into())?;
+        self.control.push(Control::GoAway { last, code, debug });
+        if last == MAX_STREAM {
+            return Ok(());
+        }
+        self.drain.stage = Stage::Draining { last };
+        self.timers.drain = None;
+        for id in self.opened_above(false, last) {
+            self.cut(id, Code::Refused);
+            self.events.push(Event::Reset {
+                id,
+                code: Code::Refused,
+                why: None,
+            });
+        }
+        Ok(())
+    }
+
+    /// Ends the connection at once, as [`Shutdown::Now`](crate::session::Shutdown::Now) does, with all that a GOAWAY
+    /// can say: see [`Session::go_away`].
+    ///
+    /// # Errors
+    /// Those of [`Session::go_away`].
+    pub fn abort(
+        &mut self,
+        now: Instant,
+        last: Option<u64>,
+        code: Code,
+        debug: impl Into<Bytes>,
+    ) -> Result<(), UsageError> {
+        self.timers.now = now;
+        let (last, debug) = self.last_words(last, debug.into())?;
+        self.end_with(last, code, debug);
+        Ok(())
+    }
+
+    /// The connection is over: last words, and nothing else.
+    pub(super) fn end(&mut self, code: Code) {
+        let last = self.drain.last().unwrap_or(self.last_peer);
+        self.end_with(last, code, Bytes::new());
+    }
+
+    /// The same, with all that a GOAWAY can say.
+    fn end_with(&mut self, last: u32, code: Code, debug: Bytes) {
+        self.streams.clear();
+        self.schedule = Schedule::default();
+        self.ends = Ends::default();
+        self.events = Queue::new();
+        self.partial = Vec::new();
+        self.block = None;
+        self.question = None;
+        self.piece = None;
+        self.seldom = None;
+        self.control.keep_preface();
+        self.control.push(Control::GoAway { last, code, debug });
+        self.drain.over();
+        self.timers.stop();
+    }
+
+    pub(super) fn fail(&mut self, error: ConnectionError) -> ConnectionError {
+        self.trace.fault(error.why);
+        self.trace.taken();
+        let last = self.drain.last().unwrap_or(self.last_peer);
+        let debug = Bytes::from_static(error.why.text().as_bytes());
+        self.end_with(last, error.code, debug);
+        error
+    }
+
+    /// Checks what a GOAWAY of the caller's is to say.
+    fn last_words(&self, last: Option<u64>, debug: Bytes) -> Result<(u32, Bytes), UsageError> {
+        if self.drain.is_over() {
+            return Err(UsageError::ShuttingDown);
+        }
+        if debug.len() + 8 > self.peer.frame as usize {
+            return Err(UsageError::TooLarge);
+        }
+        let before = self.drain.last();
+        let last = match last {
+            None => before.unwrap_or(self.last_peer),
+            Some(last) => u32::try_from(last).map_err(|_| UsageError::NoSuchStream)?,
+        };
+        if last > before.unwrap_or(MAX_STREAM) {
+            return Err(UsageError::NoSuchStream);
+        }
+        Ok((last, debug))
+    }
+
+    /// The open streams above a number that we have opened, or else that the peer has.
+    fn opened_above(&self, ours: bool, last: u32) -> Vec<StreamId> {
+        let is_one = |id: &StreamId| {
+            let by_server = id.number().is_multiple_of(2);
+            id.number() > u64::from(last) && (by_server == (self.role == Role::Server)) == ours
+        };
+        self.streams.ids().filter(is_one).collect()
+    }
+
     /// The peer takes none of our streams above `last` (RFC 9113, section 6.8): those can be retried elsewhere.
     pub(super) fn refused_from(&mut self, last: u32, code: Code, debug: &[u8]) {
         self.events.push(Event::GoAway {
@@ -143,22 +258,11 @@ impl Session {
             code,
             debug: Bytes::copy_from_slice(debug),
         });
-        let ours = match self.role {
-            Role::Client => {
-                self.drain.refused = true;
-                1
-            }
-            Role::Server => {
-                self.drain.unpromising = true;
-                0
-            }
-        };
-        let unprocessed: Vec<_> = self
-            .streams
-            .ids()
-            .filter(|id| id.number() > u64::from(last) && id.number() % 2 == ours)
-            .collect();
-        for id in unprocessed {
+        match self.role {
+            Role::Client => self.drain.refused = true,
+            Role::Server => self.drain.unpromising = true,
+        }
+        for id in self.opened_above(true, last) {
             self.remove(id);
             self.events.push(Event::Reset {
                 id,

@@ -173,9 +173,10 @@ impl RecvWindow {
         credit.unsigned_abs()
     }
 
-    /// The peer has agreed to an initial window that is so much smaller.
-    pub(super) fn shrink(&mut self, by: u32) {
-        self.size = self.size.saturating_sub(by);
+    /// The peer has agreed to another initial window: what it may send moves with it (RFC 9113, section 6.9.2).
+    pub(super) fn shift(&mut self, from: u32, to: u32) {
+        let moved = i64::from(self.size) + i64::from(to) - i64::from(from);
+        self.size = moved.clamp(0, i64::from(MAX_WINDOW)) as u32;
     }
 
     /// For a caller who wants to see it, beside what may be sent.

@@ -58,6 +58,10 @@ pub enum Kind {
     WindowUpdate,
     /// More of a field block.
     Continuation,
+    /// Where else an origin can be reached (RFC 7838, section 4).
+    AltSvc,
+    /// The origins that a connection serves (RFC 8336).
+    Origin,
     /// A client's new priority for a stream (RFC 9218, section 7.1).
     PriorityUpdate,
     /// A type of an extension, ignored (RFC 9113, section 5.5).
@@ -78,6 +82,8 @@ impl Kind {
             Kind::GoAway => 7,
             Kind::WindowUpdate => 8,
             Kind::Continuation => 9,
+            Kind::AltSvc => 10,
+            Kind::Origin => 12,
             Kind::PriorityUpdate => 16,
             Kind::Unknown(number) => number,
         }
@@ -96,6 +102,8 @@ impl Kind {
             7 => Kind::GoAway,
             8 => Kind::WindowUpdate,
             9 => Kind::Continuation,
+            10 => Kind::AltSvc,
+            12 => Kind::Origin,
             16 => Kind::PriorityUpdate,
             other => Kind::Unknown(other),
         }
@@ -156,7 +164,7 @@ impl Header {
             | Kind::PushPromise
             | Kind::Continuation => Some(true),
             Kind::Settings | Kind::Ping | Kind::GoAway | Kind::PriorityUpdate => Some(false),
-            Kind::WindowUpdate | Kind::Unknown(_) => None,
+            Kind::WindowUpdate | Kind::AltSvc | Kind::Origin | Kind::Unknown(_) => None,
         };
         if on_stream.is_some_and(|wanted| wanted != (self.stream != 0)) {
             return Err(Fault::Connection(Violation::FrameStream));
@@ -173,7 +181,7 @@ impl Header {
             Kind::Ping => self.len() == 8,
             Kind::GoAway => self.len() >= 8,
             Kind::PriorityUpdate => self.len() >= 4,
-            Kind::Continuation | Kind::Unknown(_) => true,
+            Kind::Continuation | Kind::AltSvc | Kind::Origin | Kind::Unknown(_) => true,
         };
         if fits { Ok(()) } else { Err(self.size_fault()) }
     }
@@ -274,6 +282,15 @@ pub enum Frame<'a> {
         /// Whether the block is complete.
         end_headers: bool,
     },
+    /// Where else an origin can be reached.
+    AltSvc {
+        /// The origin; empty where it is that of the frame's stream.
+        origin: &'a [u8],
+        /// What an Alt-Svc field would hold.
+        value: &'a [u8],
+    },
+    /// The origins that a connection serves.
+    Origin(Origins<'a>),
     /// A client's new priority for a stream.
     PriorityUpdate {
         /// The stream.
@@ -281,7 +298,7 @@ pub enum Frame<'a> {
         /// What a Priority field would hold.
         value: &'a [u8],
     },
-    /// A frame of an extension.
+    /// A frame of an extension; or of those here, where its payload makes no sense, so that it means nothing.
     Unknown {
         /// Its type.
         number: u8,
@@ -381,6 +398,20 @@ impl<'a> Frame<'a> {
                 block: payload,
                 end_headers: header.has(flags::END_HEADERS),
             },
+            Kind::AltSvc => match counted(payload) {
+                Some((origin, value)) => Frame::AltSvc { origin, value },
+                None => Frame::Unknown {
+                    number: header.kind.number(),
+                    payload,
+                },
+            },
+            Kind::Origin => match Origins::new(payload) {
+                Some(origins) => Frame::Origin(origins),
+                None => Frame::Unknown {
+                    number: header.kind.number(),
+                    payload,
+                },
+            },
             Kind::PriorityUpdate => {
                 let (prioritized, value) = payload.split_first_chunk::<4>().ok_or_else(short)?;
                 Frame::PriorityUpdate {
@@ -469,6 +500,15 @@ impl<'a> Frame<'a> {
                 out.extend_from_slice(block);
                 (Kind::Continuation, flag(end_headers, flags::END_HEADERS))
             }
+            Frame::AltSvc { origin, value } => {
+                write_counted(origin, out);
+                out.extend_from_slice(value);
+                (Kind::AltSvc, 0)
+            }
+            Frame::Origin(Origins(entries)) => {
+                out.extend_from_slice(entries);
+                (Kind::Origin, 0)
+            }
             Frame::PriorityUpdate { prioritized, value } => {
                 out.extend_from_slice(&prioritized.to_be_bytes());
                 out.extend_from_slice(value);
@@ -476,7 +516,7 @@ impl<'a> Frame<'a> {
             }
             Frame::Unknown { number, payload } => {
                 out.extend_from_slice(payload);
-                (Kind::Unknown(number), 0)
+                (Kind::from_number(number), 0)
             }
         };
         complete(out, at, kind, flags, stream);
@@ -517,6 +557,43 @@ impl<'a> Settings<'a> {
             .iter()
             .map(|[a, b, value @ ..]| (u16::from_be_bytes([*a, *b]), u32::from_be_bytes(*value)))
     }
+}
+
+/// The entries of an ORIGIN frame, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origins<'a>(&'a [u8]);
+
+impl<'a> Origins<'a> {
+    /// Over octets that hold whole entries; none where they do not.
+    pub fn new(entries: &'a [u8]) -> Option<Self> {
+        let mut rest = entries;
+        while !rest.is_empty() {
+            (_, rest) = counted(rest)?;
+        }
+        Some(Self(entries))
+    }
+
+    /// Each origin, as it was sent.
+    pub fn iter(self) -> impl Iterator<Item = &'a [u8]> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let (origin, after) = counted(rest)?;
+            rest = after;
+            Some(origin)
+        })
+    }
+}
+
+/// Octets behind their number, and what follows them.
+fn counted(octets: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (number, rest) = octets.split_first_chunk::<2>()?;
+    rest.split_at_checked(usize::from(u16::from_be_bytes(*number)))
+}
+
+/// Appends octets behind their number. The caller keeps to 16 bits.
+pub(super) fn write_counted(octets: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(&(octets.len() as u16).to_be_bytes());
+    out.extend_from_slice(octets);
 }
 
 /// How much of a DATA payload is content, once the pad length is known (RFC 9113, section 6.1). `None`: not padded.

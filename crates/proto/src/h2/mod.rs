@@ -21,7 +21,8 @@
 //! | `push` | what does the server promise? |
 //! | `control`, `queue`, `send`, `ends` | what leaves, and in which order? |
 //! | `config` | what was chosen? |
-//! | `settings` | what was announced? |
+//! | `settings`, `agreement` | what was announced, and does it hold? |
+//! | `extension`, `probe` | what do extensions say, and what the caller beside its streams? |
 //! | `tunnel` | what becomes of CONNECT? |
 //! | `upgrade` | how did it begin, if not by its preface? |
 //! | `drain`, `timers`, `rate` | when does it end, by agreement, by time, or by patience? |
@@ -30,16 +31,19 @@
 //! A connection error leaves a GOAWAY to be sent, and everything that comes after it is ignored. A stream error
 //! leaves RST_STREAM, and an [`Event::Reset`] that names the violation.
 
+mod agreement;
 mod block;
 mod config;
 mod control;
 mod data;
 mod drain;
 mod ends;
+mod extension;
 mod flow;
 pub mod frame;
 mod message;
 mod priority;
+mod probe;
 mod push;
 mod queue;
 mod rate;
@@ -352,31 +356,6 @@ impl Session {
                 self.ends.look();
             }
         }
-    }
-
-    /// The connection is over: last words, and nothing else.
-    fn end(&mut self, code: Code) {
-        self.streams.clear();
-        self.schedule = Schedule::default();
-        self.ends = Ends::default();
-        self.events = Queue::new();
-        self.partial = Vec::new();
-        self.block = None;
-        self.question = None;
-        self.piece = None;
-        self.seldom = None;
-        self.control.keep_preface();
-        let last = self.drain.last().unwrap_or(self.last_peer);
-        self.control.push(Control::GoAway { last, code });
-        self.drain.over();
-        self.timers.stop();
-    }
-
-    fn fail(&mut self, error: ConnectionError) -> ConnectionError {
-        self.trace.fault(error.why);
-        self.trace.taken();
-        self.end(error.code);
-        error
     }
 
     /// Whether there is a frame to send, or a question to ask.

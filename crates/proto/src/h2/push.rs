@@ -15,6 +15,7 @@ use super::control::{Control, Head};
 use super::frame::MAX_STREAM;
 use super::recv::Standing;
 use super::resets::By;
+use super::seldom::Seldom;
 use super::store;
 use super::stream::{Asked, Saying, State, Step, Stream};
 use super::{Session, message};
@@ -172,7 +173,11 @@ impl Session {
 impl Session {
     /// Whether a PUSH_PROMISE may come: until the server knows that none is wanted it may (RFC 9113, section 6.6).
     pub(super) fn takes_promises(&self) -> bool {
-        self.role == Role::Client && (self.config.push || self.unacknowledged)
+        let waiting = |seldom: &Seldom| seldom.announcements > 0;
+        self.role == Role::Client
+            && (self.config.push
+                || self.unacknowledged
+                || self.seldom.as_deref().is_some_and(waiting))
     }
 
     /// What to do with a promise: judged by its streams alone.

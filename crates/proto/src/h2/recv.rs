@@ -245,10 +245,7 @@ impl Session {
         Ok(match header.kind {
             Kind::Data if header.has(flags::PADDED) => Reading::PadLength(header),
             Kind::Data => self.begin_data(header, None)?,
-            Kind::Unknown(_) => {
-                self.count_glitch()?;
-                Reading::Skip(header.len())
-            }
+            Kind::AltSvc | Kind::Origin | Kind::Unknown(_) => self.begin_extension(header)?,
             Kind::PriorityUpdate => self.begin_priority_update(header)?,
             Kind::PushPromise if !self.takes_promises() => {
                 return Err(Violation::PushPromise.into());
@@ -323,6 +320,9 @@ impl Session {
                 Ok(())
             }
             Ok(Frame::PingAck(octets)) => {
+                if self.probe_answered(octets) {
+                    return Ok(());
+                }
                 if octets == drain::PING {
                     self.drain_answered();
                     return Ok(());
@@ -342,7 +342,11 @@ impl Session {
                 self.take_priority_update(prioritized, value)
             }
             // Judged by their headers already.
-            Ok(Frame::Data { .. } | Frame::Unknown { .. }) => Ok(()),
+            Ok(Frame::Data { .. }) => Ok(()),
+            Ok(frame) => {
+                self.take_extension(header, frame, payload);
+                Ok(())
+            }
         }
     }
 
@@ -440,6 +444,7 @@ impl Session {
                 self.count_glitch()?;
             }
             peer.apply(identifier, value, of)?;
+            self.keep_setting(identifier, value);
             smallest = smallest.min(peer.table);
         }
         // It is said at once or never (RFC 9218, section 2.1).
@@ -461,21 +466,6 @@ impl Session {
         }
         let table = peer.table;
         self.control.push(Control::SettingsAck { smallest, table });
-        Ok(())
-    }
-
-    /// Our SETTINGS hold from here on (RFC 9113, section 6.5.3).
-    fn settings_agreed(&mut self) -> Result<(), ConnectionError> {
-        let Some(sent) = self.timers.settings.take_if(|_| self.unacknowledged) else {
-            return self.count_glitch();
-        };
-        self.unacknowledged = false;
-        self.round_trip = self.timers.now.saturating_duration_since(sent);
-        self.decoder.set_table_limit(self.limits.table);
-        let less = settings::FIRST_WINDOW.saturating_sub(settings::stream_window(&self.limits));
-        for stream in self.streams.iter_mut() {
-            stream.recv_window.shrink(less);
-        }
         Ok(())
     }
 

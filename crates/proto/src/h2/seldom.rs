@@ -1,5 +1,6 @@
 //! What most connections never have: kept apart, so that they hold no memory for it.
 
+use super::probe::Probe;
 use super::push::Parked;
 use crate::session::Priority;
 use std::collections::VecDeque;
@@ -11,11 +12,24 @@ pub(super) struct Seldom {
     pub(super) parked: VecDeque<Parked>,
     /// What was said of the priority of streams that do not exist yet.
     pub(super) early: Vec<(u32, Priority)>,
+    /// Settings of ours, beside the first ones, that the peer has not acknowledged; and how many there are with those
+    /// that have not left.
+    pub(super) announced: VecDeque<Vec<(u16, u32)>>,
+    pub(super) announcements: usize,
+    /// Settings of the peer's that mean nothing to the session.
+    pub(super) peer_settings: Vec<(u16, u32)>,
+    /// PINGs of the caller's that have left; and how many there are with those that have not.
+    pub(super) probes: VecDeque<Probe>,
+    pub(super) pings: usize,
 }
 
 impl Seldom {
     /// Whether there is nothing in it.
     pub(super) fn is_empty(&self) -> bool {
-        self.parked.is_empty() && self.early.is_empty()
+        self.parked.is_empty()
+            && self.early.is_empty()
+            && self.announcements == 0
+            && self.peer_settings.is_empty()
+            && self.pings == 0
     }
 }

@@ -252,6 +252,20 @@ impl Session {
                 self.encoder.set_table_limit(table);
                 (0, Frame::SettingsAck)
             }
+            Control::Settings(entries) => {
+                self.write_settings(entries, out);
+                return true;
+            }
+            Control::Probe(octets) => {
+                self.probe_leaves(octets);
+                (0, Frame::Ping(octets))
+            }
+            Control::Extension {
+                stream,
+                kind,
+                flags,
+                payload,
+            } => return self.write_extension(stream, kind, flags, &payload, out),
             Control::Ping(octets) => (0, Frame::Ping(octets)),
             Control::PingAck(octets) => (0, Frame::PingAck(octets)),
             Control::ConnectionCredit => {
@@ -299,9 +313,10 @@ impl Session {
                 (0, Frame::PriorityUpdate { prioritized, value })
             }
             Control::RstStream { number, code } => (number, Frame::RstStream(code)),
-            Control::GoAway { last, code } => {
-                let debug = &[];
-                (0, Frame::GoAway { last, code, debug })
+            Control::GoAway { last, code, debug } => {
+                let debug = &debug;
+                self.put(0, Frame::GoAway { last, code, debug }, out);
+                return true;
             }
         };
         self.put(stream, frame, out);
@@ -309,7 +324,7 @@ impl Session {
     }
 
     /// Adds a frame of few octets.
-    fn put(&mut self, stream: u32, frame: Frame<'_>, out: &mut Gather) {
+    pub(super) fn put(&mut self, stream: u32, frame: Frame<'_>, out: &mut Gather) {
         out.append(|run| {
             let at = run.len();
             frame.write(stream, run);

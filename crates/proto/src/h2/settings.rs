@@ -15,20 +15,30 @@ const LARGEST_FRAME: u32 = (1 << 24) - 1;
 /// The table of field lines before any SETTINGS (RFC 7541, section 4.2).
 pub(super) const FIRST_TABLE: u32 = 4096;
 
-const HEADER_TABLE_SIZE: u16 = 1;
-const ENABLE_PUSH: u16 = 2;
-const MAX_CONCURRENT_STREAMS: u16 = 3;
-const INITIAL_WINDOW_SIZE: u16 = 4;
-const MAX_FRAME_SIZE: u16 = 5;
-const MAX_HEADER_LIST_SIZE: u16 = 6;
+pub(super) const HEADER_TABLE_SIZE: u16 = 1;
+pub(super) const ENABLE_PUSH: u16 = 2;
+pub(super) const MAX_CONCURRENT_STREAMS: u16 = 3;
+pub(super) const INITIAL_WINDOW_SIZE: u16 = 4;
+pub(super) const MAX_FRAME_SIZE: u16 = 5;
+pub(super) const MAX_HEADER_LIST_SIZE: u16 = 6;
 /// RFC 8441, section 3.
-const ENABLE_CONNECT_PROTOCOL: u16 = 8;
+pub(super) const ENABLE_CONNECT_PROTOCOL: u16 = 8;
 /// RFC 9218, section 2.1.
-const NO_RFC7540_PRIORITIES: u16 = 9;
+pub(super) const NO_RFC7540_PRIORITIES: u16 = 9;
 
 /// The largest payload that this side takes.
 pub(super) fn frame_limit(limits: &Limits) -> u32 {
     limits.frame.clamp(FIRST_FRAME, LARGEST_FRAME)
+}
+
+/// Whether a largest frame may be this large (RFC 9113, section 6.5.2).
+pub(super) fn is_frame_limit(octets: u32) -> bool {
+    (FIRST_FRAME..=LARGEST_FRAME).contains(&octets)
+}
+
+/// The largest head that this side takes.
+pub(super) fn head_limit(limits: &Limits) -> u32 {
+    u32::try_from(limits.head).unwrap_or(u32::MAX)
 }
 
 /// The window of each stream for the peer.
@@ -65,15 +75,24 @@ pub(super) fn announce(config: &Config, limits: &Limits, role: Role) -> Vec<u8> 
     if frame_limit(limits) != FIRST_FRAME {
         entry(MAX_FRAME_SIZE, frame_limit(limits));
     }
-    let head = u32::try_from(limits.head).unwrap_or(u32::MAX);
-    entry(MAX_HEADER_LIST_SIZE, head);
+    entry(MAX_HEADER_LIST_SIZE, head_limit(limits));
     if config.connect_protocol && role == Role::Server {
         entry(ENABLE_CONNECT_PROTOCOL, 1);
     }
     if config.rfc7540_priorities.are_refused_by(role) {
         entry(NO_RFC7540_PRIORITIES, 1);
     }
+    for (identifier, value) in &config.settings {
+        if !is_known(*identifier) {
+            entry(*identifier, *value);
+        }
+    }
     payload
+}
+
+/// Whether the session gives a meaning to this setting: all that RFC 9113, section 6.5.2, RFC 8441 and RFC 9218 define.
+pub(super) fn is_known(identifier: u16) -> bool {
+    matches!(identifier, 1..=6 | 8 | 9)
 }
 
 /// What the peer has announced, or what holds until it does.
@@ -89,6 +108,8 @@ pub(super) struct Peer {
     pub(super) window: u32,
     /// The largest payload that it takes.
     pub(super) frame: u32,
+    /// The largest head that it takes, as it says.
+    pub(super) head: u32,
     /// Whether it has said that the priorities of RFC 7540 mean nothing to it.
     pub(super) no_rfc7540_priorities: bool,
     /// A client: whether it uses those of RFC 9218, by whatever sign.
@@ -109,6 +130,7 @@ impl Peer {
             streams: 100,
             window: FIRST_WINDOW,
             frame: FIRST_FRAME,
+            head: u32::MAX,
             no_rfc7540_priorities: false,
             rfc9218: false,
             connect_protocol: false,
@@ -135,10 +157,11 @@ impl Peer {
             MAX_CONCURRENT_STREAMS => self.streams = value,
             INITIAL_WINDOW_SIZE if value > MAX_WINDOW => return Err(Violation::SettingWindow),
             INITIAL_WINDOW_SIZE => self.window = value,
-            MAX_FRAME_SIZE if !(FIRST_FRAME..=LARGEST_FRAME).contains(&value) => {
+            MAX_FRAME_SIZE if !is_frame_limit(value) => {
                 return Err(Violation::Setting);
             }
             MAX_FRAME_SIZE => self.frame = value,
+            MAX_HEADER_LIST_SIZE => self.head = value,
             NO_RFC7540_PRIORITIES if value > 1 => return Err(Violation::Setting),
             NO_RFC7540_PRIORITIES => {
                 self.no_rfc7540_priorities = value == 1;

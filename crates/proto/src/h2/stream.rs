@@ -282,7 +282,7 @@ impl Stream {
 
     /// Client: whether the stream has become a tunnel (RFC 9113, section 8.5).
     pub(super) fn is_tunnel(&self) -> bool {
-        self.asked == Asked::Tunnel && self.hearing == Hearing::Body && self.to_hear.is_none()
+        self.asked == Asked::Tunnel && self.hearing == Hearing::Body
     }
 
     /// Counts content against the announced length (RFC 9113, section 8.1.1). Answers false where it is too much.

@@ -53,7 +53,7 @@ fn a_connection_is_closed_behind_the_goaway_of_an_error() {
     let goaway = Frame::GoAway {
         last: 0,
         code: Code::Protocol,
-        debug: b"",
+        debug: Violation::WindowIncrement.text().as_bytes(),
     };
     assert_eq!(sent[0].frame(), goaway);
     let wants = server.session.wants();

@@ -187,6 +187,16 @@ fn content(unit: &Unit, f: &mut Formatter<'_>) -> fmt::Result {
                 "{INDENT}(prioritized_stream_id={prioritized}, priority_field_value=[{value}])"
             )
         }
+        Frame::AltSvc { origin, value } => {
+            let (origin, value) = (Octets(origin), Octets(value));
+            writeln!(
+                f,
+                "{INDENT}(origin=[{origin}], altsvc_field_value=[{value}])"
+            )
+        }
+        Frame::Origin(origins) => origins
+            .iter()
+            .try_for_each(|origin| writeln!(f, "{INDENT}[{}]", Octets(origin))),
         Frame::Continuation { .. } | Frame::Unknown { .. } => Ok(()),
     }
 }
@@ -240,6 +250,8 @@ fn name(kind: Kind) -> Option<&'static str> {
         Kind::WindowUpdate => "WINDOW_UPDATE",
         Kind::Continuation => "CONTINUATION",
         Kind::PriorityUpdate => "PRIORITY_UPDATE",
+        Kind::AltSvc => "ALTSVC",
+        Kind::Origin => "ORIGIN",
         Kind::Unknown(_) => return None,
     })
 }
