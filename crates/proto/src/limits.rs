@@ -54,9 +54,12 @@ pub struct Limits {
     pub body_grace: Duration,
     /// See `body_grace`. Octets a second; 0 allows any. Default 1024.
     pub body_rate: u32,
-    /// What a client of HTTP/2 may take to open a window that our body waits for; stalled writes to the
-    /// connection itself are the driver's. Default 60 s.
+    /// What a client of HTTP/2 may take to open a window that our body waits for: waiting uses it up, and octets that
+    /// leave give it back, 1 s for each `take_rate` of them. Stalled writes to the connection itself are the driver's.
+    /// Default 60 s.
     pub write_time: Duration,
+    /// See `write_time`. Octets a second; 0 allows any. Default 256.
+    pub take_rate: u32,
     /// A second GOAWAY and the refusal of new streams follow the first this long after, at the latest. Default 1 s.
     pub drain_time: Duration,
 }
@@ -98,6 +101,7 @@ impl Default for Limits {
             body_grace: Duration::from_secs(10),
             body_rate: 1024,
             write_time: Duration::from_secs(60),
+            take_rate: 256,
             drain_time: Duration::from_secs(1),
         }
     }

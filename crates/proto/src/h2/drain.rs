@@ -348,6 +348,9 @@ impl Session {
             .recv_window
             .is_held(coming.map_or(0, |(_, octets)| octets));
         let open = self.send_window.room() > 0;
+        // Where the connection's window is shut, who gets what of it is this side's choice: all of it counts.
+        let shut = !open && self.streams.iter_mut().any(|stream| stream.is_stuck(open));
+        let all_too_slow = self.patience.look(now, shut, &self.limits);
         for stream in self.streams.iter_mut() {
             let coming = coming.filter(|(id, _)| id.number() == u64::from(stream.number));
             let coming = coming.map_or(0, |(_, octets)| octets);
@@ -361,13 +364,13 @@ impl Session {
                 }
             }
             // How long a server may take to read a request is for the client's caller to know.
-            if self.role == Role::Client || !stream.is_stuck(open) {
-                stream.stuck = None;
+            if self.role == Role::Client {
                 continue;
             }
-            again = true;
-            let since = *stream.stuck.get_or_insert(now);
-            if now.saturating_duration_since(since) >= self.limits.write_time {
+            let waits = stream.is_stuck(open);
+            again |= waits;
+            let shut = stream.is_shut();
+            if stream.patience.look(now, shut, &self.limits) || (waits && all_too_slow) {
                 failed.push((stream.number, Violation::CreditTimeout));
             }
         }

@@ -25,7 +25,7 @@
 //! | `extension`, `probe` | what do extensions say, and what the caller beside its streams? |
 //! | `tunnel` | what becomes of CONNECT? |
 //! | `upgrade` | how did it begin, if not by its preface? |
-//! | `drain`, `timers`, `rate` | when does it end, by agreement, by time, or by patience? |
+//! | `drain`, `timers`, `rate`, `patience` | when does it end, by agreement, by time, or by patience? |
 //! | [`trace`] | what crossed the wire? |
 //!
 //! A connection error leaves a GOAWAY to be sent, and everything that comes after it is ignored. A stream error
@@ -42,6 +42,7 @@ mod extension;
 mod flow;
 pub mod frame;
 mod message;
+mod patience;
 mod priority;
 mod probe;
 mod push;
@@ -75,6 +76,7 @@ use drain::Drain;
 use ends::Ends;
 use flow::{RecvWindow, SendWindow};
 use frame::MAX_STREAM;
+use patience::Patience;
 use queue::Queue;
 use rate::{Bucket, Late, Reasons};
 use resets::By;
@@ -147,6 +149,8 @@ pub struct Session {
     /// SETTINGS of ours that are not acknowledged: their values do not hold yet.
     unacknowledged: bool,
     send_window: SendWindow,
+    /// How long all bodies together may wait for the connection's window.
+    patience: Patience,
     recv_window: RecvWindow,
     growth: Option<Box<Growth>>,
     /// The least time in which an answer to one of our frames came.
@@ -228,6 +232,7 @@ impl Session {
             peer: settings::Peer::new(),
             unacknowledged: true,
             send_window: SendWindow::new(settings::FIRST_WINDOW),
+            patience: Patience::default(),
             recv_window,
             growth: None,
             round_trip: Duration::MAX,

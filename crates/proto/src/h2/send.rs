@@ -177,7 +177,8 @@ impl Session {
             let last = matches!(end, End::Last);
             stream.send_window.spend(bytes.len());
             self.schedule.spent(id, &mut stream.turn, bytes.len());
-            stream.stuck = None;
+            stream.patience.sent(bytes.len());
+            self.patience.sent(bytes.len());
             stream.asked_end = false;
             self.send_window.spend(bytes.len());
             self.reasons.data(bytes.len());

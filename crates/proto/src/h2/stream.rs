@@ -1,10 +1,10 @@
 //! One stream: its state, its two messages and its windows (RFC 9113, section 5.1).
 
 use crate::h2::flow::{RecvWindow, SendWindow};
+use crate::h2::patience::Patience;
 use crate::h2::schedule::Turn;
 use crate::session::{End, Pace, Priority};
 use bytes::Bytes;
-use std::time::Instant;
 
 /// Where a stream stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -223,8 +223,8 @@ pub(super) struct Stream {
     pub(super) credits: u8,
     /// What has come in the round that measures.
     pub(super) came: u32,
-    /// When our body was first seen to wait for the peer's credit, and nothing of it has left since.
-    pub(super) stuck: Option<Instant>,
+    /// How long our body may still wait for the peer's credit.
+    pub(super) patience: Patience,
     /// How fast its body comes, where that is measured.
     pub(super) pace: Option<Pace>,
     pub(super) held: Option<Box<Piece>>,
@@ -252,7 +252,7 @@ impl Stream {
             crediting: false,
             credits: 0,
             came: 0,
-            stuck: None,
+            patience: Patience::default(),
             pace: None,
             held: None,
         }

@@ -3,6 +3,7 @@
 
 mod credit;
 mod growth;
+mod patience;
 
 use bytes::Bytes;
 use std::time::{Duration, Instant};

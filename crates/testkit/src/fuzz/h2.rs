@@ -97,6 +97,7 @@ fn tight() -> Limits {
         streams: 4,
         stream_window: 1000,
         connection_window: 70_000,
+        largest_window: 70_000,
         table: 128,
         continuations: 3,
         acknowledgements: 20,
