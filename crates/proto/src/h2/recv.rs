@@ -379,9 +379,15 @@ impl Session {
         self.trace.fault(why);
         match self.standing(number) {
             Standing::Open(id) => self.stream_error(id, why),
-            // RST_STREAM must not be sent for an idle stream.
-            Standing::Idle => Err(why.into()),
-            Standing::Closed => self.count_glitch(),
+            // Its error is reported already, or there is none: RFC 9113 gives dependencies no meaning.
+            Standing::Closed
+                if why == Violation::SelfDependency
+                    || self.streams.reset_by(number) == Some(By::Us) =>
+            {
+                self.count_glitch()
+            }
+            // RST_STREAM must not be sent for an idle stream, nor for a closed one: what is left is the connection.
+            Standing::Idle | Standing::Closed => Err(why.into()),
         }
     }
 

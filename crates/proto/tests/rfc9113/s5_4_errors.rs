@@ -29,6 +29,35 @@ fn one_error_is_reported_for_a_stream_and_one_for_the_connection() {
     assert_eq!(outcome.of_kind(Kind::GoAway).len(), 1);
 }
 
+/// A stream error where there is no stream to reset, since nothing may be sent on one that is idle or closed, is one of
+/// the connection (section 5.4.1); unless this side has reset the stream before, which is all that there is to report.
+#[test]
+fn a_stream_error_on_a_stream_that_is_over_is_one_of_the_connection() {
+    let open = Script::client().head(1, POST, false);
+    let done = Script::client().head(1, GET, true);
+    for (wrong, why) in [
+        (Script::default().credit(1, 0), Violation::WindowIncrement),
+        (
+            Script::default().raw(Kind::Priority, 0, 1, &[0; 4]),
+            Violation::FrameSize,
+        ),
+    ] {
+        let outcome = crate::wire::serve_answering(&[&done, &wrong]);
+        outcome.assert_failed(why, why.code());
+        let outcome = serve_between(&[&open, &wrong], |caller, _| {
+            for id in open_requests(caller) {
+                caller.session.reset(id, Code::Cancel);
+            }
+        });
+        assert_eq!(outcome.failure(), None);
+        assert_eq!(outcome.resets(), [(1, Code::Cancel)]);
+    }
+    // RFC 7540 forbade a stream to depend on itself; RFC 9113 has nothing to say to that.
+    let depends = Script::default().priority(1, 1);
+    let outcome = crate::wire::serve_answering(&[&done, &depends]);
+    assert_eq!(outcome.failure(), None);
+}
+
 /// "If a frame causes a connection error, that error MUST be reported", whatever else is wrong with it: here a head
 /// that is malformed, in a block that cannot be decoded.
 #[test]
