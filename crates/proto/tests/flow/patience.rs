@@ -73,7 +73,7 @@ fn pass(
 fn a_client_that_takes_crumbs_is_given_up() {
     let (mut pair, ids) = downloads(2);
     pass(&mut pair, 55, |_, client| {
-        client.credit(Some(ids[1]), 300).unwrap()
+        client.credit(Some(ids[1]), 300).unwrap();
     });
     assert_eq!(given_up(&pair), []);
     pass(&mut pair, 10, |second, client| {
@@ -84,7 +84,9 @@ fn a_client_that_takes_crumbs_is_given_up() {
     });
     assert_eq!(given_up(&pair), [1]);
     pass(&mut pair, 600, |_, client| {
-        client.credit(Some(ids[1]), 10).unwrap()
+        if client.open_streams() > 0 {
+            client.credit(Some(ids[1]), 10).unwrap();
+        }
     });
     assert_eq!(given_up(&pair), [1, 3]);
     assert_eq!(pair.server.failure(), None, "the connection goes on");
