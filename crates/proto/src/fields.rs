@@ -9,6 +9,7 @@
 //! Two allocations hold a whole message, however many fields it has.
 
 use std::fmt;
+use std::num::NonZeroU32;
 
 /// An ordered list of field lines. Names are kept in lower case; duplicates and their order are kept.
 ///
@@ -83,13 +84,24 @@ impl<'a> Joined<'a> {
 }
 
 /// Octets kept in the arena of a [`Fields`] without being a field: a method, a path. Valid for that list only.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Text {
-    start: u32,
+    /// One more than where they start, so that none of them takes no more room than one.
+    from: NonZeroU32,
     len: u32,
 }
 
-#[derive(Clone, Copy)]
+/// No octets.
+impl Default for Text {
+    fn default() -> Self {
+        Self {
+            from: NonZeroU32::MIN,
+            len: 0,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Line {
     start: u32,
     name: u32,
@@ -168,14 +180,14 @@ impl Fields {
         let start = self.octets.len() as u32;
         self.octets.extend_from_slice(octets);
         Text {
-            start,
+            from: NonZeroU32::MIN.saturating_add(start),
             len: self.end() - start,
         }
     }
 
     /// The octets that [`Fields::keep`] kept; empty for a [`Text`] of another list.
     pub fn text(&self, text: Text) -> &[u8] {
-        self.span(text.start, text.len)
+        self.span(text.from.get() - 1, text.len)
     }
 
     /// The lines in order.
@@ -224,6 +236,20 @@ impl Fields {
             .iter()
             .map(|line| line.name as usize + line.value as usize + LINE_OVERHEAD)
             .sum()
+    }
+
+    /// Becomes a copy of another list, in the memory that it has.
+    pub(crate) fn copy_from(&mut self, other: &Self) {
+        self.octets.clear();
+        self.octets.extend_from_slice(&other.octets);
+        self.lines.clear();
+        self.lines.extend_from_slice(&other.lines);
+    }
+
+    /// Whether this is a copy of another list: the same lines in the same places. Lists that were not made alike may
+    /// be equal all the same.
+    pub(crate) fn is_copy_of(&self, other: &Self) -> bool {
+        self.octets == other.octets && self.lines == other.lines
     }
 
     fn field(&self, line: &Line) -> Field<'_> {

@@ -315,7 +315,8 @@ impl Session {
         self.timers.idle = None;
         self.reasons.request();
         let id = self.streams.insert(stream);
-        self.enroll(id, Priority::of(&head.fields));
+        let asked = classes.contain(Class::Priority);
+        self.enroll(id, asked.then(|| Priority::of(&head.fields)).flatten());
         self.events.push(Event::Request {
             id,
             head,

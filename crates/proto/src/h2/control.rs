@@ -103,7 +103,8 @@ pub(super) enum Control {
 /// The kinds of field blocks that leave.
 #[derive(Debug)]
 pub(super) enum Head {
-    Request(Request),
+    /// Boxed, since only a client has many, and what waits is moved.
+    Request(Box<Request>),
     Response(Response),
     Trailers(Fields),
 }

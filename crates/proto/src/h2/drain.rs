@@ -335,6 +335,9 @@ impl Session {
         if self.timers.progress.is_some_and(|at| at <= now) {
             self.check_progress()?;
         }
+        if self.timers.rest.take_if(|at| *at <= now).is_some() && self.streams.is_empty() {
+            self.rest();
+        }
         Ok(())
     }
 

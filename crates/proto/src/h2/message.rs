@@ -31,6 +31,7 @@ pub(super) enum Class {
     Cookie,
     Expect,
     Host,
+    Priority,
     /// The one that only a request may have.
     Te,
     Authority,
@@ -226,17 +227,19 @@ impl<'l> HeadReader<'l> {
         let (Some(scheme), Some(path)) = (self.control.scheme, self.control.path) else {
             return Err(Violation::PseudoField);
         };
-        let scheme = self.fields.text(scheme);
-        let of_http = scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https");
-        let path = self.fields.text(path);
-        if !is_path_of(self.fields.text(self.control.method), path) {
+        let (scheme, path) = (self.fields.text(scheme), self.fields.text(path));
+        if !begins_well(self.fields.text(self.control.method), path) {
             return Err(Violation::Target);
         }
-        let default_port = default_port(scheme);
+        let of_http = || {
+            [&b"http"[..], b"https"]
+                .iter()
+                .any(|of| scheme.eq_ignore_ascii_case(of))
+        };
         match (self.control.authority, self.only_host()?) {
             (Some(authority), Some(host)) => {
                 let authority = self.fields.text(authority);
-                if !same_authority(authority, host, default_port) {
+                if !same_authority(authority, host, default_port(scheme)) {
                     return Err(Violation::Authority);
                 }
             }
@@ -246,7 +249,7 @@ impl<'l> HeadReader<'l> {
             }
             (None, Some(_)) => return Err(Violation::Authority),
             // These schemes have an authority always (RFC 9113, section 8.3.1).
-            (None, None) if of_http => return Err(Violation::Authority),
+            (None, None) if of_http() => return Err(Violation::Authority),
             _ => {}
         }
         Ok(())
@@ -297,6 +300,7 @@ fn classify_field(field: Field<'_>) -> Result<Class, Violation> {
         b"cookie" => Class::Cookie,
         b"expect" => Class::Expect,
         b"host" => Class::Host,
+        b"priority" => Class::Priority,
         b"te" => Class::Te,
         _ => Class::Field,
     })
@@ -415,10 +419,15 @@ fn only_host(fields: &Fields) -> Result<Option<&[u8]>, Violation> {
     }
 }
 
-/// Whether this is the path of a request with this method. Whatever the scheme: without its slash it would be part of
-/// the authority to others (RFC 9113, section 8.3.1).
+/// Whether this is the path of a request with this method (RFC 9113, section 8.3.1).
 fn is_path_of(method: &[u8], path: &[u8]) -> bool {
-    (path.first() == Some(&b'/') && syntax::is_path(path)) || (path == b"*" && method == b"OPTIONS")
+    begins_well(method, path) && syntax::is_path(path)
+}
+
+/// Whether a path begins as that of a request with this method has to. Whatever the scheme: without its slash it would
+/// be part of the authority to others.
+fn begins_well(method: &[u8], path: &[u8]) -> bool {
+    path.first() == Some(&b'/') || (path == b"*" && method == b"OPTIONS")
 }
 
 fn default_port(scheme: &[u8]) -> &'static [u8] {

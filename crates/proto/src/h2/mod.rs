@@ -14,7 +14,7 @@
 //! | [`frame`] | what do these octets say? |
 //! | `recv` | which octets belong together, and what does a frame mean here? |
 //! | `block`, `data` | what becomes of a field block, of a piece of a body? |
-//! | `message` | is this a request, a response, trailers? |
+//! | `message`, `again` | is this a request, a response, trailers; is it the same as the last one? |
 //! | `stream`, `store`, `resets` | in which state is a stream, where is it kept, and which ended before their time? |
 //! | `flow`, `window` | how much may be sent, either way, and who decides? |
 //! | `schedule`, `priority` | whose body leaves next, and who has a say in it? |
@@ -31,6 +31,7 @@
 //! A connection error leaves a GOAWAY to be sent, and everything that comes after it is ignored. A stream error
 //! leaves RST_STREAM, and an [`Event::Reset`] that names the violation.
 
+mod again;
 mod agreement;
 mod block;
 mod config;
@@ -70,6 +71,7 @@ use crate::session::{
     Eof, Epoch, Event, Gather, Output, Priority, Received, Role, Shutdown, StreamId, Streams,
     Supply, Wants,
 };
+use again::Again;
 pub use config::{Config, Rfc7540Priorities};
 use control::{Control, Head, Waiting};
 use drain::Drain;
@@ -138,6 +140,7 @@ pub struct Session {
     block: Option<Box<block::Unfinished>>,
     decoder: hpack::Decoder<message::Class>,
     encoder: hpack::Encoder,
+    again: Again,
     streams: Store,
     /// The highest stream that the peer has opened.
     last_peer: u32,
@@ -222,6 +225,7 @@ impl Session {
             block: None,
             decoder: hpack::Decoder::noting(hpack::INITIAL_TABLE_SIZE),
             encoder: hpack::Encoder::new(limits.table),
+            again: Again::default(),
             streams: Store::default(),
             last_peer: 0,
             skipped: (0, 0),
@@ -277,7 +281,7 @@ impl Session {
             }
             self.take_of_lost(stream.recv_window.untaken());
             if self.streams.is_empty() {
-                self.timers.idle = Some(self.timers.now);
+                self.timers.quiet();
                 self.retire();
             }
         }
@@ -408,7 +412,7 @@ impl Streams for Session {
         self.enroll(id, Priority::of(&head.fields));
         self.control.push(Control::Head {
             id,
-            head: Head::Request(head),
+            head: Head::Request(Box::new(head)),
             end,
         });
         self.schedule(id);
@@ -428,9 +432,16 @@ impl Streams for Session {
             100..=999 => {}
             _ => return Err(UsageError::BadField),
         }
-        message::check_lines(&head.fields)?;
-        let announced = crate::syntax::content_length(&head.fields);
-        let announced = announced.map_err(|_| UsageError::BadField)?;
+        let announced = match self.again.announced(&head) {
+            Some(announced) => announced,
+            None => {
+                message::check_lines(&head.fields)?;
+                let announced = crate::syntax::content_length(&head.fields);
+                let announced = announced.map_err(|_| UsageError::BadField)?;
+                self.again.remember(&head, announced);
+                announced
+            }
+        };
         if announced.is_some() && !stream.asked.may_announce(head.status) {
             head.fields.retain(|field| field.name != b"content-length");
         }

@@ -66,7 +66,7 @@ impl Session {
         let id = self.streams.insert(stream);
         self.enroll(id, Some(said));
         self.next += 2;
-        let head = Head::Request(head);
+        let head = Head::Request(Box::new(head));
         self.control.push(Control::Promise { on, id, head });
         Ok(id)
     }

@@ -4,6 +4,7 @@
 //!  continuation ─► control ─► piece (the answer to a question) ─► schedule, ends ─► Need ─► answer ─► piece
 //! ```
 
+use super::again::Again;
 use super::control::{Control, Head};
 use super::frame::{self, Frame, HEADER_LEN, Header, Kind, Settings, flags};
 use super::message;
@@ -12,6 +13,7 @@ use super::{PREFACE, Session, settings};
 use crate::error::{Code, UsageError};
 use crate::fields::Field;
 use crate::head::Response;
+use crate::hpack::Encoder;
 use crate::session::{End, Gather, Output, Role, StreamId, Supply};
 
 /// The most that one DATA frame takes, however large the peer's frames may be: streams take turns, and no peer says
@@ -71,14 +73,12 @@ impl Session {
         if self.drain.has_eof() {
             self.drop_stuck();
         }
-        if self.streams.is_empty() {
-            self.rest();
-        }
         Output::Idle
     }
 
-    /// A session without streams holds next to nothing.
-    fn rest(&mut self) {
+    /// A session that has had no stream for a while holds next to nothing.
+    pub(super) fn rest(&mut self) {
+        self.again.rest();
         self.streams.rest();
         self.control.shrink();
         self.events.shrink();
@@ -363,7 +363,7 @@ impl Session {
         out: &mut Gather,
     ) {
         let most = HEADER_LEN + self.peer.frame as usize;
-        let (encoder, trace) = (&mut self.encoder, &mut self.trace);
+        let (encoder, again, trace) = (&mut self.encoder, &mut self.again, &mut self.trace);
         let rest = out.append(|run| {
             let at = run.len();
             run.extend_from_slice(&[0; HEADER_LEN]);
@@ -374,8 +374,7 @@ impl Session {
                     Kind::PushPromise
                 }
             };
-            encoder.begin(run);
-            lines_of(head, |field| encoder.field(field, run));
+            encode(head, encoder, again, run);
             let rest = (run.len() - at > most).then(|| run.split_off(at + most));
             let end_stream = if end { flags::END_STREAM } else { 0 };
             let end_headers = if rest.is_none() {
@@ -413,6 +412,23 @@ fn data_header(stream: u32, octets: usize, last: bool) -> Header {
         kind: Kind::Data,
         flags: if last { flags::END_STREAM } else { 0 },
         stream,
+    }
+}
+
+/// Appends the block of a head.
+fn encode(head: &Head, encoder: &mut Encoder, again: &mut Again, run: &mut Vec<u8>) {
+    let Head::Response(response) = head else {
+        encoder.begin(run);
+        return lines_of(head, |field| encoder.field(field, run));
+    };
+    if let Some(block) = again.block(response, encoder) {
+        return run.extend_from_slice(block);
+    }
+    let (before, at) = (encoder.state(), run.len());
+    encoder.begin(run);
+    lines_of(head, |field| encoder.field(field, run));
+    if let (Some(before), Some(block)) = (before, run.get(at..)) {
+        again.made(response, block, encoder, before);
     }
 }
 

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 /// How often the progress of bodies is looked at.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
+/// How long after its last stream a session keeps the memory that the next one would need.
+const REST_AFTER: Duration = Duration::from_secs(1);
+
 /// The moments from which the session's time-outs count; none where there is nothing to wait for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timers {
@@ -21,6 +24,8 @@ pub(super) struct Timers {
     pub(super) unit: Option<Instant>,
     /// There is no stream.
     pub(super) idle: Option<Instant>,
+    /// When to give memory back, if there is no stream then.
+    pub(super) rest: Option<Instant>,
     /// When to look at the progress of bodies: while one comes, or waits for credit.
     pub(super) progress: Option<Instant>,
     /// When the second GOAWAY leaves, whether or not the peer has answered.
@@ -36,6 +41,7 @@ impl Timers {
             settings: None,
             unit: None,
             idle: Some(now),
+            rest: None,
             progress: None,
             drain: None,
         }
@@ -48,6 +54,14 @@ impl Timers {
             idle: None,
             ..Self::new(self.now)
         };
+    }
+
+    /// The last stream is gone.
+    pub(super) fn quiet(&mut self) {
+        self.idle = Some(self.now);
+        if self.rest.is_none() {
+            self.rest = self.now.checked_add(REST_AFTER);
+        }
     }
 
     /// A body comes, or waits for credit: it is looked at from now on.
@@ -75,7 +89,7 @@ impl Timers {
         let idle = self
             .idle
             .and_then(|since| since.checked_add(limits.idle_time));
-        [head, idle, self.progress, self.drain]
+        [head, idle, self.rest, self.progress, self.drain]
             .into_iter()
             .flatten()
             .min()

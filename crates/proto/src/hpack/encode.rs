@@ -16,6 +16,8 @@ pub struct Encoder {
     most: u32,
     /// What the next block must announce.
     announce: Option<Announce>,
+    /// How often the table has changed.
+    changes: u64,
     huffman: bool,
 }
 
@@ -49,6 +51,7 @@ impl Encoder {
             index: Index::new(),
             most: table,
             announce: None,
+            changes: 0,
             huffman: true,
         };
         encoder.set_table_limit(INITIAL_TABLE_SIZE);
@@ -77,6 +80,7 @@ impl Encoder {
         let Some(Announce { smallest, last }) = self.announce.take() else {
             return;
         };
+        self.changes += 1;
         if smallest < last.min(self.table.limit()) {
             self.announce_size(smallest, out);
         }
@@ -96,6 +100,12 @@ impl Encoder {
     /// A line that counts more than the whole table is not entered, and one that is marked never-index stays so.
     pub fn field_as(&mut self, field: Field<'_>, indexing: Indexing, out: &mut Vec<u8>) {
         self.represent(field, Some(indexing), out);
+    }
+
+    /// A number for what the table is now: between two moments with the same number the same lines make the same block.
+    /// None while a size update is due.
+    pub(crate) fn state(&self) -> Option<u64> {
+        self.announce.is_none().then_some(self.changes)
     }
 
     /// The entries of the dynamic table, newest first: the first one has index 62 (RFC 7541, section 2.3.3).
@@ -183,6 +193,7 @@ impl Encoder {
         }
         self.string(field.value, out);
         if enter {
+            self.changes += 1;
             self.table.append(field.name);
             self.table.append(field.value);
             self.index

@@ -27,4 +27,5 @@ mod s8_2_fields;
 mod s8_3_pseudo;
 mod s8_4_push;
 mod s8_5_connect;
+mod same_heads;
 mod wire;

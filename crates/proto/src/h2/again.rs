@@ -1,0 +1,69 @@
+//! The head that left last. Most responses of a connection have the same one, but for the second in which they leave: so
+//! what was found out about it, and the block that it made, serve as long as the next head says the same and the
+//! encoder's table has not changed.
+
+use crate::fields::Fields;
+use crate::head::Response;
+use crate::hpack::Encoder;
+
+/// What is known of the last response's head. It holds no memory before there is one.
+#[derive(Debug, Default)]
+pub(super) struct Again {
+    last: Option<Box<Last>>,
+}
+
+#[derive(Debug, Default)]
+struct Last {
+    status: u16,
+    /// The lines, which may be sent.
+    fields: Fields,
+    announced: Option<u64>,
+    block: Vec<u8>,
+    /// What the encoder's table was when it made the block and stayed as it was.
+    table: Option<u64>,
+}
+
+impl Again {
+    /// The length that the head announces, if it is the last one again: then it may be sent.
+    pub(super) fn announced(&self, head: &Response) -> Option<Option<u64>> {
+        Some(self.last(head)?.announced)
+    }
+
+    /// Remembers a head that may be sent.
+    pub(super) fn remember(&mut self, head: &Response, announced: Option<u64>) {
+        let last = self.last.get_or_insert_default();
+        last.status = head.status;
+        last.fields.copy_from(&head.fields);
+        last.announced = announced;
+        last.table = None;
+    }
+
+    /// The block that the encoder would make of this head, if it is known.
+    pub(super) fn block(&self, head: &Response, encoder: &Encoder) -> Option<&[u8]> {
+        let last = self.last(head)?;
+        (last.table? == encoder.state()?).then_some(&last.block)
+    }
+
+    /// Remembers the block that the encoder has made of this head, when it was in this state before.
+    pub(super) fn made(&mut self, head: &Response, block: &[u8], encoder: &Encoder, before: u64) {
+        let known = self.last(head).is_some();
+        if let Some(last) = &mut self.last
+            && known
+            && encoder.state() == Some(before)
+        {
+            last.table = Some(before);
+            last.block.clear();
+            last.block.extend_from_slice(block);
+        }
+    }
+
+    /// Gives its memory back.
+    pub(super) fn rest(&mut self) {
+        self.last = None;
+    }
+
+    fn last(&self, head: &Response) -> Option<&Last> {
+        let last = self.last.as_deref()?;
+        (last.status == head.status && last.fields.is_copy_of(&head.fields)).then_some(last)
+    }
+}
