@@ -6,10 +6,23 @@
 //!  lines   [ {start, name, value, never_index}, … ]
 //! ```
 //!
-//! Two allocations hold a whole message, however many fields it has.
+//! Two allocations hold a whole message, however many fields it has. A thread keeps those of messages that are over for
+//! those that come: a batch of requests is more than most allocators have at hand.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::num::NonZeroU32;
+
+/// How many lists a thread keeps: as many as a hundred requests and their responses take. They come in such batches.
+const SPARE: usize = 256;
+
+/// The octets of an arena, above which it is not kept.
+const LARGEST_SPARE: usize = 2 << 10;
+
+thread_local! {
+    /// The memory of lists that were dropped.
+    static SPARES: RefCell<Vec<(Vec<u8>, Vec<Line>)>> = const { RefCell::new(Vec::new()) };
+}
 
 /// An ordered list of field lines. Names are kept in lower case; duplicates and their order are kept.
 ///
@@ -120,10 +133,15 @@ impl Fields {
 
     /// An empty list with room for `lines` lines of `octets` octets in all.
     pub fn with_capacity(lines: usize, octets: usize) -> Self {
-        Self {
-            octets: Vec::with_capacity(octets),
-            lines: Vec::with_capacity(lines),
-        }
+        // A thread that ends has none.
+        let spare = SPARES.try_with(|spares| spares.borrow_mut().pop());
+        let mut list = match spare {
+            Ok(Some((octets, lines))) => Self { octets, lines },
+            _ => Self::new(),
+        };
+        list.octets.reserve(octets);
+        list.lines.reserve(lines);
+        list
     }
 
     /// Appends a line; the name is lowered, the value taken as it is.
@@ -270,6 +288,27 @@ impl Fields {
     }
 }
 
+impl Drop for Fields {
+    fn drop(&mut self) {
+        let (octets, lines) = (self.octets.capacity(), self.lines.capacity());
+        if octets == 0 || octets > LARGEST_SPARE || lines * size_of::<Line>() > LARGEST_SPARE {
+            return;
+        }
+        // A thread that ends keeps none.
+        let _ = SPARES.try_with(|spares| {
+            let mut spares = spares.borrow_mut();
+            if spares.len() < SPARE {
+                self.octets.clear();
+                self.lines.clear();
+                spares.push((
+                    std::mem::take(&mut self.octets),
+                    std::mem::take(&mut self.lines),
+                ));
+            }
+        });
+    }
+}
+
 fn field_in<'a>(octets: &'a [u8], line: &Line) -> Field<'a> {
     Field {
         name: span_in(octets, line.start, line.name),
@@ -351,6 +390,23 @@ mod tests {
         .collect();
         fields.retain(|field| field.name != b"connection");
         assert_eq!(format!("{fields:?}"), "[a: 1, b: 2]");
+    }
+
+    #[test]
+    fn a_list_in_memory_that_was_used_before_shows_nothing_of_it() {
+        let mut first = Fields::with_capacity(2, 64);
+        first.push(b"cookie", b"secret");
+        let secret = first.keep(b"/secret");
+        drop(first);
+        let second = Fields::with_capacity(1, 16);
+        assert!(second.octets.capacity() >= 64, "it is the same memory");
+        assert!(second.is_empty() && second.text(secret).is_empty());
+    }
+
+    #[test]
+    fn a_large_list_is_not_kept() {
+        drop(Fields::with_capacity(1, LARGEST_SPARE + 1));
+        assert!(Fields::with_capacity(1, 1).octets.capacity() <= LARGEST_SPARE);
     }
 
     #[test]
