@@ -1,116 +1,18 @@
-//! HTTP/2 (RFC 9113): any octets into a server and a client; and any interleaving of a peer's frames, a caller's
-//! commands and the clock, with what must always hold checked at every step.
+//! Any interleaving of a peer's frames, a caller's commands and the clock.
 
-use super::Script;
-use crate::caller::{Caller, Told};
-use crate::splits::cut;
+use super::{opening, powerful, request, tight};
+use crate::fuzz::Script;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use thalweg_proto::error::Code;
 use thalweg_proto::fields::Fields;
 use thalweg_proto::h2::frame::{Frame, HEADER_LEN, Header, Kind, Settings, flags};
 use thalweg_proto::h2::{PREFACE, Session};
-use thalweg_proto::head::{Request, Response};
+use thalweg_proto::head::Response;
 use thalweg_proto::hpack::Decoder;
-use thalweg_proto::limits::Limits;
 use thalweg_proto::session::{
     End, Eof, Event, Gather, Output, Role, Session as _, Shutdown, StreamId, Streams as _, Supply,
 };
-
-/// Any octets into a server, after the preface or without it. Cut in pieces they mean the same as whole.
-///
-/// Script: whether the preface is left out, the seed of the cut, and the octets.
-pub fn h2_server(octets: &[u8]) {
-    let mut script = Script::new(octets);
-    let bare = script.octet().unwrap_or_default() % 8 == 7;
-    let seed = script.octet().unwrap_or_default();
-    let mut wire = if bare { Vec::new() } else { opening(PREFACE) };
-    wire.extend_from_slice(script.octets(usize::MAX));
-    let run = |pieces: &[&[u8]]| {
-        let now = Instant::now();
-        told_and_sent(Session::server(tight(), now), now, pieces)
-    };
-    assert_eq!(run(&[&wire]), run(&cut(&wire, seed.into())));
-}
-
-/// Any octets into a client with two open requests. Cut in pieces they mean the same as whole.
-///
-/// Script: whether SETTINGS are left out, the seed of the cut, and the octets.
-pub fn h2_client(octets: &[u8]) {
-    let mut script = Script::new(octets);
-    let bare = script.octet().unwrap_or_default() % 8 == 7;
-    let seed = script.octet().unwrap_or_default();
-    let mut wire = if bare { Vec::new() } else { opening(&[]) };
-    wire.extend_from_slice(script.octets(usize::MAX));
-    let run = |pieces: &[&[u8]]| {
-        let now = Instant::now();
-        let mut session = Session::client(tight(), now);
-        for (method, end) in [(&b"GET"[..], true), (b"POST", false)] {
-            session.open(request(method), end).expect("a good request");
-        }
-        let mut caller = Caller::new(session);
-        caller.flush(now);
-        told_and_sent(caller.session, now, pieces)
-    };
-    assert_eq!(run(&[&wire]), run(&cut(&wire, seed.into())));
-}
-
-fn opening(preface: &[u8]) -> Vec<u8> {
-    let mut wire = preface.to_vec();
-    Frame::Settings(Settings::new(&[])).write(0, &mut wire);
-    wire
-}
-
-fn told_and_sent(session: Session, now: Instant, pieces: &[&[u8]]) -> (Vec<Told>, Vec<u8>) {
-    let mut caller = Caller::new(session);
-    for piece in pieces {
-        caller.feed(now, piece);
-    }
-    let requests: Vec<_> = caller
-        .told
-        .iter()
-        .filter_map(|told| match told {
-            Told::Request(id, ..) => Some(*id),
-            _ => None,
-        })
-        .collect();
-    for id in requests {
-        if caller
-            .session
-            .respond(id, Response::new(200), false)
-            .is_ok()
-        {
-            caller.say(id, vec![b'x'; 20_000], true);
-        }
-    }
-    let sent = caller.flush(now);
-    caller.expire(now + Duration::from_secs(1000));
-    (caller.told, sent)
-}
-
-/// Limits that a short script reaches.
-fn tight() -> Limits {
-    Limits {
-        head: 512,
-        fields: 8,
-        target: 64,
-        streams: 4,
-        stream_window: 1000,
-        connection_window: 70_000,
-        largest_window: 70_000,
-        table: 128,
-        continuations: 3,
-        acknowledgements: 20,
-        ..Limits::default()
-    }
-}
-
-fn request(method: &[u8]) -> Request {
-    Request::new(method)
-        .with_scheme(b"https")
-        .with_authority(b"a")
-        .with_path(b"/")
-}
 
 /// Any interleaving of frames, commands, outputs and time, one step at a time. What must hold:
 ///
@@ -120,14 +22,15 @@ fn request(method: &[u8]) -> Request {
 /// - what is told of a stream begins with its head, and nothing follows its end;
 /// - no more streams are open than the limits say, and no more octets untaken.
 ///
-/// Script: the role, then a decision an octet (see `Play::step`).
+/// Script: the role, and whether extensions are chosen; then a decision an octet (see `Play::step`).
 pub fn h2_script(octets: &[u8]) {
     let mut script = Script::new(octets);
-    let role = match script.octet() {
-        Some(octet) if octet % 2 == 1 => Role::Client,
+    let start = script.octet().unwrap_or_default();
+    let role = match start % 2 {
+        1 => Role::Client,
         _ => Role::Server,
     };
-    let mut play = Play::new(role);
+    let mut play = Play::new(role, start & 2 != 0);
     while let Some(decision) = script.octet() {
         play.step(decision, &mut script);
     }
@@ -139,23 +42,27 @@ pub fn h2_script(octets: &[u8]) {
 /// DATA of the peer is shorter than this.
 const LARGEST_DATA: usize = 1200;
 
-struct Play {
-    role: Role,
-    session: Session,
+pub(super) struct Play {
+    pub(super) role: Role,
+    pub(super) session: Session,
     now: Instant,
     /// The peer's octets that the session has not got.
-    wire: Vec<u8>,
+    pub(super) wire: Vec<u8>,
     /// How many it has got.
-    fed: usize,
+    pub(super) fed: usize,
     /// What frames of the peer change for its own windows, once they have been fed to their ends.
     effects: Vec<(usize, Effect)>,
     /// The peer sent octets that are no frames of ours: what it thinks of windows is void.
     garbled: bool,
     failed: bool,
     next_peer: u32,
+    /// The next stream that the peer promises.
+    pub(super) next_promise: u32,
+    /// How many streams the caller has promised.
+    pub(super) pushed: usize,
     /// Streams that the peer has ended, by its own account.
     peer_ended: BTreeSet<u32>,
-    streams: BTreeMap<u64, Heard>,
+    pub(super) streams: BTreeMap<u64, Heard>,
     out: Gather,
     sent: Sent,
     peer: Peer,
@@ -171,11 +78,23 @@ enum Effect {
 }
 
 /// What the caller was told of a stream.
-struct Heard {
-    id: StreamId,
+pub(super) struct Heard {
+    pub(super) id: StreamId,
     untaken: usize,
     ended: bool,
     over: bool,
+}
+
+impl Heard {
+    /// A stream begins.
+    pub(super) fn new(id: StreamId, ended: bool) -> Self {
+        Self {
+            id,
+            untaken: 0,
+            ended,
+            over: false,
+        }
+    }
 }
 
 /// What the peer allows.
@@ -196,16 +115,18 @@ struct Sent {
     preface: bool,
     block: Option<(u32, Vec<u8>, bool)>,
     ended: BTreeSet<u32>,
+    promised: u32,
     decoder: Option<Decoder>,
 }
 
 impl Play {
-    fn new(role: Role) -> Self {
+    fn new(role: Role, chosen: bool) -> Self {
         let now = Instant::now();
         let (session, wire) = match role {
             Role::Server => (Session::server(tight(), now), opening(PREFACE)),
             Role::Client => (Session::client(tight(), now), opening(&[])),
         };
+        let session = session.configured(powerful(chosen));
         Self {
             role,
             session,
@@ -216,6 +137,8 @@ impl Play {
             garbled: false,
             failed: false,
             next_peer: 1,
+            next_promise: 2,
+            pushed: 0,
             peer_ended: BTreeSet::new(),
             streams: BTreeMap::new(),
             out: Gather::new(8 << 10),
@@ -265,6 +188,7 @@ impl Play {
                 let now = self.now;
                 self.session.shutdown(now, Shutdown::Graceful);
             }
+            31 => self.power(script),
             29 if script.octet() == Some(0) => {
                 let now = self.now;
                 self.session.shutdown(now, Shutdown::Now(Code::Cancel));
@@ -291,7 +215,7 @@ impl Play {
     }
 
     /// A number of a stream, mostly one that is known.
-    fn pick(&self, script: &mut Script<'_>) -> Option<u64> {
+    pub(super) fn pick(&self, script: &mut Script<'_>) -> Option<u64> {
         let at = usize::from(script.octet()?);
         self.streams
             .keys()
@@ -386,7 +310,7 @@ impl Play {
         }
     }
 
-    fn frame(&mut self, stream: u32, frame: Frame<'_>) {
+    pub(super) fn frame(&mut self, stream: u32, frame: Frame<'_>) {
         frame.write(stream, &mut self.wire);
     }
 
@@ -414,7 +338,7 @@ impl Play {
         self.poll();
     }
 
-    fn poll(&mut self) {
+    pub(super) fn poll(&mut self) {
         while let Some(event) = self.session.poll() {
             hear(&mut self.streams, event);
         }
@@ -446,13 +370,7 @@ impl Play {
         let end = choice.is_multiple_of(3);
         if self.role == Role::Client {
             if let Ok(id) = self.session.open(request(b"POST"), end) {
-                let heard = Heard {
-                    id,
-                    untaken: 0,
-                    ended: false,
-                    over: false,
-                };
-                self.streams.insert(id.number(), heard);
+                self.streams.insert(id.number(), Heard::new(id, false));
             }
             return;
         }
@@ -576,6 +494,16 @@ impl Play {
                 }
                 self.sent.block = Some((stream, block.to_vec(), end_headers));
             }
+            Frame::PushPromise {
+                promised,
+                block,
+                end_headers,
+            } => {
+                assert!(!self.sent.ended.contains(&stream), "nothing after the end");
+                assert!(promised.is_multiple_of(2) && promised > self.sent.promised);
+                self.sent.promised = promised;
+                self.sent.block = Some((stream, block.to_vec(), end_headers));
+            }
             Frame::Continuation { block, end_headers } => {
                 let (_, octets, whole) = self.sent.block.as_mut().expect("a block to continue");
                 octets.extend_from_slice(block);
@@ -600,7 +528,8 @@ impl Play {
     fn check(&self) {
         let limits = tight();
         if self.role == Role::Server {
-            assert!(self.session.open_streams() <= limits.streams as usize);
+            let most = limits.streams as usize + self.pushed;
+            assert!(self.session.open_streams() <= most);
         }
         let untaken: usize = self
             .streams
@@ -669,14 +598,14 @@ impl Peer {
 fn hear(streams: &mut BTreeMap<u64, Heard>, event: Event<'_>) {
     let (id, untaken, ended) = match event {
         Event::Request { id, end, .. } => {
-            let heard = Heard {
-                id,
-                untaken: 0,
-                ended: end,
-                over: false,
-            };
-            let before = streams.insert(id.number(), heard);
+            let before = streams.insert(id.number(), Heard::new(id, end));
             assert!(before.is_none(), "{id} begins once");
+            return;
+        }
+        Event::Push { id, on, .. } => {
+            assert!(streams.contains_key(&on.number()), "{on} has begun");
+            let before = streams.insert(id.number(), Heard::new(id, false));
+            assert!(before.is_none(), "{id} is promised once");
             return;
         }
         Event::Response { id, end, .. } => (id, 0, end),
