@@ -83,7 +83,7 @@ fn a_client_that_takes_crumbs_is_given_up() {
         client.credit(Some(ids[1]), 300).unwrap();
     });
     assert_eq!(given_up(&pair), [1]);
-    pass(&mut pair, 600, |_, client| {
+    pass(&mut pair, 100, |_, client| {
         if client.open_streams() > 0 {
             client.credit(Some(ids[1]), 10).unwrap();
         }
