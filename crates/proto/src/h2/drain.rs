@@ -351,9 +351,7 @@ impl Session {
             .recv_window
             .is_held(coming.map_or(0, |(_, octets)| octets));
         let open = self.send_window.room() > 0;
-        // Where the connection's window is shut, who gets what of it is this side's choice: all of it counts.
-        let shut = !open && self.streams.iter_mut().any(|stream| stream.is_stuck(open));
-        let all_too_slow = self.patience.look(now, shut, &self.limits);
+        let all_too_slow = self.all_wait_too_long();
         for stream in self.streams.iter_mut() {
             let coming = coming.filter(|(id, _)| id.number() == u64::from(stream.number));
             let coming = coming.map_or(0, |(_, octets)| octets);
@@ -372,8 +370,7 @@ impl Session {
             }
             let waits = stream.is_stuck(open);
             again |= waits;
-            let shut = stream.is_shut();
-            if stream.patience.look(now, shut, &self.limits) || (waits && all_too_slow) {
+            if stream.waits_too_long(now, &self.limits) || (waits && all_too_slow) {
                 failed.push((stream.number, Violation::CreditTimeout));
             }
         }

@@ -78,7 +78,6 @@ use drain::Drain;
 use ends::Ends;
 use flow::{RecvWindow, SendWindow};
 use frame::MAX_STREAM;
-use patience::Patience;
 use queue::Queue;
 use rate::{Bucket, Late, Reasons};
 use resets::By;
@@ -152,8 +151,6 @@ pub struct Session {
     /// SETTINGS of ours that are not acknowledged: their values do not hold yet.
     unacknowledged: bool,
     send_window: SendWindow,
-    /// How long all bodies together may wait for the connection's window.
-    patience: Patience,
     recv_window: RecvWindow,
     growth: Option<Box<Growth>>,
     /// The least time in which an answer to one of our frames came.
@@ -236,7 +233,6 @@ impl Session {
             peer: settings::Peer::new(),
             unacknowledged: true,
             send_window: SendWindow::new(settings::FIRST_WINDOW),
-            patience: Patience::default(),
             recv_window,
             growth: None,
             round_trip: Duration::MAX,

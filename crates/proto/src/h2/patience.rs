@@ -10,7 +10,8 @@
 //! So who takes less than that rate for long is given up, however it comes about; who takes as much or more never is,
 //! and no time counts in which this side has nothing to send.
 
-use super::stream::{Saying, Stream};
+use super::Session;
+use super::stream::Stream;
 use crate::limits::Limits;
 use std::time::{Duration, Instant};
 
@@ -53,9 +54,31 @@ impl Patience {
 }
 
 impl Stream {
-    /// Whether our body waits for the stream's own window, and not only for the connection's.
-    pub(super) fn is_shut(&self) -> bool {
-        self.saying == Saying::Body && !self.deferred && self.send_window.room() == 0
+    /// Whether our message waits for what the peer allows on this stream, and not only for the connection's window.
+    fn is_shut(&self) -> bool {
+        self.is_stuck(true)
+    }
+
+    /// Looks at how long it waits for the peer. Answers whether that is too long.
+    pub(super) fn waits_too_long(&mut self, now: Instant, limits: &Limits) -> bool {
+        let shut = self.is_shut();
+        self.patience.look(now, shut, limits)
+    }
+}
+
+impl Session {
+    /// Looks at how long bodies wait for the connection's window. Who gets what of it is this side's choice, so all that
+    /// leaves counts. Answers whether that is too long.
+    pub(super) fn all_wait_too_long(&mut self) -> bool {
+        let (now, open) = (self.timers.now, self.send_window.room() > 0);
+        let shut = !open && self.streams.iter_mut().any(|stream| stream.is_stuck(open));
+        if shut {
+            self.seldom.get_or_insert_default();
+        }
+        match &mut self.seldom {
+            Some(seldom) => seldom.patience.look(now, shut, &self.limits),
+            None => false,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What most connections never have: kept apart, so that they hold no memory for it.
 
+use super::patience::Patience;
 use super::probe::Probe;
 use super::push::Parked;
 use crate::session::Priority;
@@ -21,6 +22,8 @@ pub(super) struct Seldom {
     /// PINGs of the caller's that have left; and how many there are with those that have not.
     pub(super) probes: VecDeque<Probe>,
     pub(super) pings: usize,
+    /// How long all bodies together may wait for the connection's window. Without streams it is forgotten.
+    pub(super) patience: Patience,
 }
 
 impl Seldom {

@@ -178,7 +178,9 @@ impl Session {
             stream.send_window.spend(bytes.len());
             self.schedule.spent(id, &mut stream.turn, bytes.len());
             stream.patience.sent(bytes.len());
-            self.patience.sent(bytes.len());
+            if let Some(seldom) = &mut self.seldom {
+                seldom.patience.sent(bytes.len());
+            }
             stream.asked_end = false;
             self.send_window.spend(bytes.len());
             self.reasons.data(bytes.len());
