@@ -337,6 +337,10 @@ pub enum UsageError {
     NoPush,
     /// A promised request that is not safe and cacheable (GET, HEAD), or that has content.
     NotPushable,
+    /// A stream that depends on itself, a weight that is not 1 to 256.
+    Dependency,
+    /// The priorities of RFC 7540 are not in use ([`Config::rfc7540_priorities`](crate::h2::Config::rfc7540_priorities)).
+    NoTree,
     /// A frame that is larger than the peer takes.
     TooLarge,
     /// A frame of a type that only the session itself sends.
@@ -365,6 +369,8 @@ impl fmt::Display for UsageError {
             UsageError::NoConnectProtocol => "the server takes no CONNECT for a protocol",
             UsageError::NoPush => "no pushed responses are taken",
             UsageError::NotPushable => "only GET and HEAD without content can be promised",
+            UsageError::Dependency => "a stream cannot depend on itself, and weights are 1 to 256",
+            UsageError::NoTree => "the priorities of RFC 7540 are not in use",
             UsageError::TooLarge => "the frame is larger than the peer takes",
             UsageError::Reserved => "frames of this type are the session's own",
             UsageError::BadSetting => "the setting cannot have this value",

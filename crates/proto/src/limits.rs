@@ -24,6 +24,9 @@ pub struct Limits {
     /// HTTP/2: pushed responses that are promised and have not begun, at once: a client refuses more, a server makes
     /// no more. Default 200.
     pub promises: u32,
+    /// Places in the priority tree of RFC 7540 that are kept without a stream: for idle ones to depend on, and of
+    /// closed ones. Beyond it the closed ones go first, then the oldest. Default 100.
+    pub placeholders: usize,
     /// What the peer may send on one stream before the consumer has taken it. Default 256 KiB.
     pub stream_window: u32,
     /// What all streams of a connection may hold untaken before the connection stops reading bodies. Default
@@ -81,6 +84,7 @@ impl Default for Limits {
             target: 8 << 10,
             streams: 256,
             promises: 200,
+            placeholders: 100,
             stream_window: 256 << 10,
             connection_window: 8 << 20,
             largest_window: 16 << 20,

@@ -118,8 +118,23 @@ impl Turns {
         id
     }
 
-    /// The client sends these lines as a head, which is not answered.
+    /// The client sends these lines as a head, or as trailers, and nothing after them. They are not answered.
     pub fn ask_for(&mut self, number: u32, lines: &[(&str, &str)], priority: Option<Dependency>) {
+        self.head(number, lines, priority, true);
+    }
+
+    /// The client sends these lines as a head that something follows.
+    pub fn begin(&mut self, number: u32, lines: &[(&str, &str)], priority: Option<Dependency>) {
+        self.head(number, lines, priority, false);
+    }
+
+    fn head(
+        &mut self,
+        number: u32,
+        lines: &[(&str, &str)],
+        priority: Option<Dependency>,
+        end_stream: bool,
+    ) {
         let mut block = Vec::new();
         self.encoder.begin(&mut block);
         for (name, value) in lines {
@@ -134,7 +149,7 @@ impl Turns {
             block: &block,
             priority,
             end_headers: true,
-            end_stream: true,
+            end_stream,
         };
         self.feed(number, frame);
     }

@@ -5,6 +5,7 @@
 
 use super::Session;
 use super::control::Control;
+use super::frame::Dependency;
 use super::message::{Class, Classes, HeadReader, Shape};
 use super::recv::Standing;
 use super::resets::By;
@@ -28,6 +29,7 @@ pub(super) struct Start {
     pub(super) end: bool,
     /// A fault of the frame that its stream answers for, once the block is decoded.
     pub(super) fault: Option<Violation>,
+    pub(super) dependency: Option<Dependency>,
 }
 
 /// A block that goes on in CONTINUATION.
@@ -119,7 +121,10 @@ impl Session {
         let shape = match purpose {
             Purpose::Request | Purpose::Promise { .. } => Shape::Request,
             Purpose::Response(_) => Shape::Response,
-            Purpose::Trailers(_) => Shape::Trailers,
+            Purpose::Trailers(_) => {
+                self.take_dependency(start.number, start.dependency);
+                Shape::Trailers
+            }
             Purpose::Fault(id, why) => {
                 self.decode_unseen(block)?;
                 return self.stream_error(id, why);
@@ -317,6 +322,7 @@ impl Session {
         let id = self.streams.insert(stream);
         let asked = classes.contain(Class::Priority);
         self.enroll(id, asked.then(|| Priority::of(&head.fields)).flatten());
+        self.take_dependency(start.number, start.dependency);
         self.events.push(Event::Request {
             id,
             head,

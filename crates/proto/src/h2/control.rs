@@ -4,6 +4,7 @@
 //! It is short by nature, since a driver empties it at every turn. A peer that asks for answers without reading them
 //! could make it long: those are counted ([`Waiting::answers`]).
 
+use super::frame::Dependency;
 use super::queue::Queue;
 use crate::error::Code;
 use crate::fields::Fields;
@@ -63,6 +64,13 @@ pub(super) enum Control {
         status: u16,
         /// Whether the response ends with it.
         end: bool,
+    },
+    /// A client's word on the place of a stream in the tree.
+    Priority {
+        /// The number of the stream.
+        number: u32,
+        /// Its place.
+        dependency: Dependency,
     },
     /// A client's word on the priority of a response.
     PriorityUpdate {

@@ -633,7 +633,7 @@ fn dependency(octets: [u8; 5]) -> Dependency {
     }
 }
 
-fn write_dependency(dependency: Dependency, out: &mut Vec<u8>) {
+pub(super) fn write_dependency(dependency: Dependency, out: &mut Vec<u8>) {
     let exclusive = if dependency.exclusive { !MAX_STREAM } else { 0 };
     out.extend_from_slice(&(dependency.on | exclusive).to_be_bytes());
     out.push(dependency.weight.clamp(1, 256).wrapping_sub(1) as u8);

@@ -17,7 +17,8 @@
 //! | `message`, `again` | is this a request, a response, trailers; is it the same as the last one? |
 //! | `stream`, `store`, `resets` | in which state is a stream, where is it kept, and which ended before their time? |
 //! | `flow`, `window` | how much may be sent, either way, and who decides? |
-//! | `schedule`, `priority` | whose body leaves next, and who has a say in it? |
+//! | `schedule`, `tree` | whose body leaves next? |
+//! | `priority`, `dependencies` | who has a say in that? |
 //! | `push` | what does the server promise? |
 //! | `control`, `queue`, `send`, `ends` | what leaves, and in which order? |
 //! | `config` | what was chosen? |
@@ -37,6 +38,7 @@ mod block;
 mod config;
 mod control;
 mod data;
+mod dependencies;
 mod drain;
 mod ends;
 mod extension;
@@ -59,6 +61,7 @@ mod store;
 mod stream;
 mod timers;
 pub mod trace;
+mod tree;
 mod tunnel;
 mod upgrade;
 mod window;
@@ -74,6 +77,7 @@ use crate::session::{
 use again::Again;
 pub use config::{Config, Rfc7540Priorities};
 use control::{Control, Head, Waiting};
+pub use dependencies::Place;
 use drain::Drain;
 use ends::Ends;
 use flow::{RecvWindow, SendWindow};
@@ -87,6 +91,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::Store;
+pub use stream::State;
 use stream::{Asked, Piece, Saying, Step, Stream};
 use timers::Timers;
 use trace::Trace;
@@ -271,7 +276,7 @@ impl Session {
     /// Takes a stream out of the table: what its consumer holds does not count any more.
     fn remove(&mut self, id: StreamId) {
         if let Some(mut stream) = self.streams.remove(id) {
-            self.schedule.remove(id, &mut stream.turn);
+            self.schedule.close(id, &mut stream.turn);
             if stream.parked {
                 self.unpark_none_of(id);
             }
@@ -450,8 +455,7 @@ impl Streams for Session {
             stream.to_say = content;
             stream.asked = stream.asked.answered(head.status);
             stream.saying = if end { Saying::Whole } else { Saying::Body };
-            let priority = stream.turn.priority().refined(&head.fields);
-            self.schedule.change(id, &mut stream.turn, priority);
+            self.refine(id, &head.fields);
         }
         self.control.push(Control::Head {
             id,

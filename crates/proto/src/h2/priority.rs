@@ -18,6 +18,7 @@ use super::recv::{Reading, Standing};
 use super::store;
 use super::stream::{Asked, Saying};
 use crate::error::{ConnectionError, Violation};
+use crate::fields::Fields;
 use crate::session::{Event, Priority, Role, StreamId};
 
 /// The longest PRIORITY_UPDATE that is read: all that is known to be said in one has less than ten octets.
@@ -37,7 +38,8 @@ impl Session {
             .filter(|stream| stream.saying != Saying::Whole)
             .map(|stream| stream.turn.priority().urgency);
         let first = speaking.next();
-        speaking.any(|urgency| Some(urgency) != first)
+        let by_tree = self.schedule.tree.is_some();
+        speaking.any(|urgency| by_tree || Some(urgency) != first)
     }
 
     /// A stream begins, with what its head says of its priority.
@@ -46,13 +48,24 @@ impl Session {
         if said.is_some() {
             self.follow_rfc9218();
         }
-        let mut priority = said.unwrap_or(self.usual_priority());
-        let Some(stream) = self.streams.get_mut(id) else {
-            return;
-        };
-        // No tunnel ends for the sake of what comes after it (RFC 9218, section 11).
-        priority.incremental |= stream.asked == Asked::Tunnel;
-        self.schedule.change(id, &mut stream.turn, priority);
+        self.begin_turn(id, said.unwrap_or(self.usual_priority()));
+    }
+
+    /// A promised stream begins: with its parent's priority, but for what the promise says, and below it in the tree
+    /// (RFC 7540, section 5.3.5).
+    pub(super) fn enroll_push(&mut self, id: StreamId, on: StreamId, promise: &Fields) {
+        let parent = self.priority(on).unwrap_or_default();
+        self.begin_turn(id, parent.refined(promise));
+        self.schedule.place_below(id, on);
+    }
+
+    fn begin_turn(&mut self, id: StreamId, mut priority: Priority) {
+        self.schedule.open(id);
+        if let Some(stream) = self.streams.get_mut(id) {
+            // No tunnel ends for the sake of what comes after it (RFC 9218, section 11).
+            priority.incremental |= stream.asked == Asked::Tunnel;
+            self.schedule.change(id, &mut stream.turn, priority);
+        }
     }
 
     /// The priority of a stream of which nobody says anything.
@@ -65,7 +78,10 @@ impl Session {
 
     /// The client uses the priorities of RFC 9218: what it leaves out has the defaults of that.
     fn follow_rfc9218(&mut self) {
-        self.peer.rfc9218 |= self.role == Role::Server;
+        if self.role == Role::Server {
+            self.peer.rfc9218 = true;
+            self.fell_tree();
+        }
     }
 
     /// The caller's word.
@@ -76,9 +92,22 @@ impl Session {
         };
         let number = stream.number;
         self.schedule.change(id, &mut stream.turn, priority);
+        self.reweigh(id, priority);
         if self.role == Role::Client {
             self.control
                 .push(Control::PriorityUpdate { number, priority });
+        }
+    }
+
+    /// The word of the response.
+    pub(super) fn refine(&mut self, id: StreamId, response: &Fields) {
+        if let Some(stream) = self.streams.get_mut(id) {
+            let before = stream.turn.priority();
+            let priority = before.refined(response);
+            if priority != before {
+                self.schedule.change(id, &mut stream.turn, priority);
+                self.reweigh(id, priority);
+            }
         }
     }
 

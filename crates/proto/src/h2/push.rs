@@ -21,7 +21,7 @@ use super::stream::{Asked, Saying, State, Step, Stream};
 use super::{Session, message};
 use crate::error::{Code, ConnectionError, UsageError, Violation};
 use crate::head::Request;
-use crate::session::{Event, Gather, Priority, Role, StreamId};
+use crate::session::{Event, Gather, Role, StreamId};
 use crate::syntax;
 
 /// The head of a pushed response that may not open its stream yet.
@@ -60,11 +60,10 @@ impl Session {
         if self.next > MAX_STREAM || self.promises() >= self.limits.promises as usize {
             return Err(UsageError::NoCapacity);
         }
-        let said = Priority::of(&head.fields).unwrap_or(parent.turn.priority());
         let mut stream = Stream::idle(self.next, self.peer.window, 0);
         stream.asked = Asked::by(head.method());
         let id = self.streams.insert(stream);
-        self.enroll(id, Some(said));
+        self.enroll_push(id, on, &head.fields);
         self.next += 2;
         let head = Head::Request(Box::new(head));
         self.control.push(Control::Promise { on, id, head });
@@ -239,6 +238,7 @@ impl Session {
         stream.saying = Saying::Whole;
         stream.asked = Asked::by(head.method());
         let id = self.streams.insert(stream);
+        self.enroll_push(id, on, &head.fields);
         self.events.push(Event::Push { id, on, head });
         Ok(())
     }
@@ -268,6 +268,7 @@ fn answer_to(promised: u32) -> Start {
         promised: None,
         end: false,
         fault: None,
+        dependency: None,
     }
 }
 

@@ -285,6 +285,7 @@ impl Session {
                     promised: None,
                     end: end_stream,
                     fault: depends_on_itself.then_some(Violation::SelfDependency),
+                    dependency: priority,
                 };
                 self.begin_block(start, block, end_headers)
             }
@@ -298,19 +299,14 @@ impl Session {
                     promised: Some(promised),
                     end: false,
                     fault: None,
+                    dependency: None,
                 };
                 self.begin_block(start, block, end_headers)
             }
             Ok(Frame::Continuation { block, end_headers }) => {
                 self.continue_block(block, end_headers)
             }
-            Ok(Frame::Priority(dependency)) => {
-                self.count_glitch()?;
-                if dependency.on == number {
-                    return self.fault_on(number, Violation::SelfDependency);
-                }
-                Ok(())
-            }
+            Ok(Frame::Priority(dependency)) => self.take_priority(number, dependency),
             Ok(Frame::RstStream(code)) => self.reset_by_peer(number, code),
             Ok(Frame::Settings(entries)) => self.take_settings(entries),
             Ok(Frame::SettingsAck) => self.settings_agreed(),

@@ -1,4 +1,4 @@
-//! Whose DATA leaves next (RFC 9218, section 10).
+//! Whose DATA leaves next: by the tree of RFC 7540 where the client has planted one, else by RFC 9218, section 10.
 //!
 //! ```text
 //!  urgency 0   serial ─► 1 ─► 5 ─► 9          one after the other, in the order of their numbers
@@ -10,7 +10,9 @@
 //! starves the other. A share is counted in octets: whoever has had the least is next, and who comes late begins
 //! where the others stand.
 
+use super::frame::Dependency;
 use super::store::SMALL;
+use super::tree::{Tree, USUAL_WEIGHT};
 use crate::session::{Priority, StreamId};
 use std::collections::VecDeque;
 
@@ -94,6 +96,8 @@ pub(super) struct Schedule {
     line: VecDeque<Place>,
     /// What was had, from the first time that a stream has had something while another waits.
     levels: Option<Box<[Level; LEVELS]>>,
+    /// Decides instead of all that, where there is one.
+    pub(super) tree: Option<Box<Tree>>,
 }
 
 impl Schedule {
@@ -116,6 +120,9 @@ impl Schedule {
             return;
         }
         turn.waits = true;
+        if let Some(tree) = &mut self.tree {
+            return tree.set_ready(id.number() as u32, true);
+        }
         let least = self.level(turn.priority.urgency).least;
         turn.had = turn.had.max(least);
         let place = Place::of(id, turn);
@@ -133,6 +140,9 @@ impl Schedule {
         if !std::mem::take(&mut turn.waits) {
             return;
         }
+        if let Some(tree) = &mut self.tree {
+            return tree.set_ready(id.number() as u32, false);
+        }
         let place = Place::of(id, turn);
         if self.line.front() == Some(&place) {
             self.line.pop_front();
@@ -141,8 +151,39 @@ impl Schedule {
         }
     }
 
+    /// A stream begins.
+    pub(super) fn open(&mut self, id: StreamId) {
+        if let Some(tree) = &mut self.tree {
+            tree.open(id.number() as u32, id.slot());
+        }
+    }
+
+    /// A stream depends on another from now on.
+    pub(super) fn place_below(&mut self, id: StreamId, on: StreamId) {
+        let below = Dependency {
+            on: on.number() as u32,
+            exclusive: false,
+            weight: USUAL_WEIGHT,
+        };
+        if let Some(tree) = &mut self.tree {
+            tree.depend(id.number() as u32, below, false);
+        }
+    }
+
+    /// A stream is over.
+    pub(super) fn close(&mut self, id: StreamId, turn: &mut Turn) {
+        self.remove(id, turn);
+        if let Some(tree) = &mut self.tree {
+            tree.close(id.number() as u32);
+        }
+    }
+
     /// The stream whose turn it is.
     pub(super) fn next(&self) -> Option<StreamId> {
+        if let Some(tree) = &self.tree {
+            let (number, slot) = tree.next()?;
+            return Some(StreamId::new(number.into(), slot));
+        }
         let first = self.line.front()?;
         if first.shared || self.line.len() == 1 {
             return Some(first.id());
@@ -160,6 +201,9 @@ impl Schedule {
 
     /// Octets of a stream have left. Where nobody else waits there is no share to count.
     pub(super) fn spent(&mut self, id: StreamId, turn: &mut Turn, octets: usize) {
+        if let Some(tree) = &mut self.tree {
+            return tree.spent(id.number() as u32, octets);
+        }
         let waits = turn.waits;
         self.remove(id, turn);
         if self.levels.is_some() || !self.line.is_empty() {
@@ -186,7 +230,10 @@ impl Schedule {
 
     /// Whether nobody waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.line.is_empty()
+        match &self.tree {
+            Some(tree) => tree.is_quiet(),
+            None => self.line.is_empty(),
+        }
     }
 
     /// There are no streams: gives memory back.

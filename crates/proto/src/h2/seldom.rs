@@ -1,5 +1,6 @@
 //! What most connections never have: kept apart, so that they hold no memory for it.
 
+use super::frame::Dependency;
 use super::patience::Patience;
 use super::probe::Probe;
 use super::push::Parked;
@@ -13,6 +14,8 @@ pub(super) struct Seldom {
     pub(super) parked: VecDeque<Parked>,
     /// What was said of the priority of streams that do not exist yet.
     pub(super) early: Vec<(u32, Priority)>,
+    /// What the heads of new streams are to say of their places in the tree.
+    pub(super) placed: Vec<(u32, Dependency)>,
     /// Settings of ours, beside the first ones, that the peer has not acknowledged; and how many there are with those
     /// that have not left.
     pub(super) announced: VecDeque<Vec<(u16, u32)>>,
@@ -31,6 +34,7 @@ impl Seldom {
     pub(super) fn is_empty(&self) -> bool {
         self.parked.is_empty()
             && self.early.is_empty()
+            && self.placed.is_empty()
             && self.announcements == 0
             && self.peer_settings.is_empty()
             && self.pings == 0

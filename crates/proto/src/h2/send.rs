@@ -307,6 +307,8 @@ impl Session {
                 self.write_block(number, None, &head, end, out);
                 return true;
             }
+            Control::Priority { .. } if !self.tells_dependencies() => return false,
+            Control::Priority { number, dependency } => (number, Frame::Priority(dependency)),
             Control::PriorityUpdate { number, .. } if !self.tells_priority_of(number) => {
                 return false;
             }
@@ -365,6 +367,10 @@ impl Session {
         out: &mut Gather,
     ) {
         let most = HEADER_LEN + self.peer.frame as usize;
+        let placed = match head {
+            Head::Request(_) if promised.is_none() => self.take_placed(number),
+            _ => None,
+        };
         let (encoder, again, trace) = (&mut self.encoder, &mut self.again, &mut self.trace);
         let rest = out.append(|run| {
             let at = run.len();
@@ -376,6 +382,9 @@ impl Session {
                     Kind::PushPromise
                 }
             };
+            if let Some(dependency) = placed {
+                frame::write_dependency(dependency, run);
+            }
             encode(head, encoder, again, run);
             let rest = (run.len() - at > most).then(|| run.split_off(at + most));
             let end_stream = if end { flags::END_STREAM } else { 0 };
@@ -384,7 +393,9 @@ impl Session {
             } else {
                 0
             };
-            frame::complete(run, at, kind, end_stream | end_headers, number);
+            let priority = placed.map_or(0, |_| flags::PRIORITY);
+            let flags = end_stream | end_headers | priority;
+            frame::complete(run, at, kind, flags, number);
             trace.sent(run, at);
             rest
         });

@@ -6,9 +6,9 @@ use crate::h2::schedule::Turn;
 use crate::session::{End, Pace, Priority};
 use bytes::Bytes;
 
-/// Where a stream stands.
+/// Where a stream stands (RFC 9113, section 5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub enum State {
     /// Known by its number only.
     Idle,
     /// Server: promised, and our response has not begun.
