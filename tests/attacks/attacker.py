@@ -6,6 +6,7 @@ import select
 import struct
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -240,5 +241,12 @@ class Attacker:
             if kind in (RST_STREAM, GOAWAY):
                 payload = bytes(self._incoming[at + 9 : at + 9 + length])
                 self.ends.append(Received(kind, flags, stream, payload))
+            if kind == SETTINGS and not flags & ACK:
+                self._agree()
             at += 9 + length
         del self._incoming[:at]
+
+    def _agree(self) -> None:
+        """Acknowledges settings: an attacker that is read from would be cut off for that in the end."""
+        with suppress(OSError):
+            self.connected.send(frame(SETTINGS, ACK))

@@ -156,11 +156,14 @@ def test_a_head_that_is_half_sent_does_not_hold_up_the_end(serve: Serve) -> None
 
 def test_idle_connections_cost_nothing_and_end(hurried: Program) -> None:
     with attacked(hurried, memory=MEMORY) as watch:
-        crowd = [Attacker(hurried.connect()) for _ in range(CROWD)]
-        for attacker in crowd:
-            attacker.send(settings()[:4] + b"\1\0\0\0\0")
+        crowd = []
+        for _ in range(CROWD):
+            attacker = Attacker(hurried.connect())
             attacker.send(request(1))
+            attacker.ping()
+            crowd.append(attacker)
         for attacker in crowd:
             assert attacker.ended() == 0
             attacker.await_close()
+            attacker.connected.close()
         assert watch.processor() < PROCESSOR

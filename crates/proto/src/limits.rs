@@ -63,7 +63,8 @@ pub struct Limits {
     pub write_time: Duration,
     /// See `write_time`. Octets a second; 0 allows any. Default 256.
     pub take_rate: u32,
-    /// A second GOAWAY and the refusal of new streams follow the first this long after, at the latest. Default 1 s.
+    /// A second GOAWAY and the refusal of new streams follow the first this long after, at the latest; over HTTP/1.x
+    /// a head that was coming has to be complete by then. Default 1 s.
     pub drain_time: Duration,
 }
 

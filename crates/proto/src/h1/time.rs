@@ -3,11 +3,12 @@
 //! | while | a server waits | a client waits |
 //! |---|---|---|
 //! | no octet of the next head has come | [`Limits::head_time`] on a new connection, then [`Limits::idle_time`] | [`Limits::idle_time`] without an exchange |
-//! | a head is coming | [`Limits::head_time`] | [`Limits::head_time`] |
+//! | a head is coming | [`Limits::head_time`]; after a graceful shutdown [`Limits::drain_time`] at most | [`Limits::head_time`] |
 //! | a body is coming | as [`Pace`] counts, while there is room for it | for ever: its caller knows how long |
 //! | a response is due, a tunnel stands | for ever: the application's time | for ever |
 //!
 //! [`Limits::head_time`]: crate::limits::Limits::head_time
+//! [`Limits::drain_time`]: crate::limits::Limits::drain_time
 //! [`Limits::idle_time`]: crate::limits::Limits::idle_time
 //! [`Pace`]: crate::session::Pace
 
@@ -33,7 +34,13 @@ impl Session {
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         match &self.input {
-            Input::Head(_) | Input::Idle => self.since.checked_add(self.patience()?),
+            Input::Head(_) | Input::Idle => {
+                let hurry = self.hurried.map(|since| (since, self.limits.drain_time));
+                let patience = self.patience().map(|patience| (self.since, patience));
+                let ends = [hurry, patience].into_iter().flatten();
+                ends.filter_map(|(since, time)| since.checked_add(time))
+                    .min()
+            }
             Input::Body(body) => body.pace.as_ref()?.runs_out(&self.limits),
             Input::Held | Input::Tunnel | Input::Over => None,
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use thalweg_proto::error::Violation;
 use thalweg_proto::h1::Session;
 use thalweg_proto::head::Response;
-use thalweg_proto::session::{Finish, Session as _, StreamId, Streams as _};
+use thalweg_proto::session::{Finish, Session as _, Shutdown, StreamId, Streams as _};
 use thalweg_testkit::caller::Caller;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -48,6 +48,29 @@ fn a_head_that_does_not_come_to_its_end_is_answered_with_408() {
     );
     assert!(caller.flush(now).starts_with(b"HTTP/1.1 408 "));
     assert_eq!(caller.session.wants().end, Finish::Linger);
+}
+
+//= rfc9112#section-9.6
+#[test]
+fn a_head_that_was_coming_when_the_server_leaves_is_not_waited_for_long() {
+    let start = Instant::now();
+    for (more, failed) in [
+        (&b"Host: a\r\n\r\n"[..], None),
+        (b"Host", Some(Violation::HeadTimeout)),
+    ] {
+        let mut caller = server(start);
+        caller.feed(start, b"GET / HTTP/1.1\r\n");
+        caller
+            .session
+            .shutdown(start + seconds(5), Shutdown::Graceful);
+        caller.feed(start + seconds(5), more);
+        let now = wait(&mut caller, start + seconds(5), seconds(2));
+        assert_eq!(failure(&caller), failed);
+        if failed.is_some() {
+            assert!(caller.flush(now).starts_with(b"HTTP/1.1 408 "));
+            assert_eq!(caller.session.wants().end, Finish::Linger);
+        }
+    }
 }
 
 //= rfc9112#section-9.5
