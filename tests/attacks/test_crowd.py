@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 ATTACKERS = 100
 SECONDS = 5
-MEMORY = 128 * MIB
+MEMORY = 96 * MIB
 # The second crowd finds what the first has left to be used again.
 LEFT = 24 * MIB
 # Octets and streams of one turn of an attacker.

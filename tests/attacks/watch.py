@@ -99,7 +99,6 @@ def attacked(program: Program, *, memory: int) -> Iterator[Watch]:
     assert not honest.failures, f"{honest.failures[:5]}, {honest.answers} answers"
     assert honest.answers > 0
     grown = watch.grown()
-    print(f"GROWN {grown>>10} {honest.answers} {watch.processor()}")
     assert grown <= memory, f"{grown >> 10} KiB of at most {memory >> 10}"
     left = quiet(program, descriptors)
     assert left <= descriptors, f"{left} descriptors are open, of {descriptors}"

@@ -3,7 +3,8 @@
 //! ```text
 //!  worker ─► ApplicationHandler ─ batch ─► Queue ─ take ─► thread: Remote ─► reply
 //!               │ more than the limit       │ the client has gone
-//!               └─► 503, Retry-After        └─► dropped, not run
+//!               └─► 503, Retry-After ◄──┐   └─► dropped, not run
+//!                                       └── another connection's, of many that it has there
 //!               │ CONNECT
 //!               └─► 501
 //! ```
@@ -12,15 +13,18 @@
 //! at a time, so that a slow request delays none behind it; one that leaves others behind calls the next thread, if
 //! none is on its way. So quick requests are all served by the first threads to come, and as many threads as slow
 //! ones need come one after another.
+//!
+//! Connections take turns, and in a full queue the one that has the most there makes room for one that has fewer: a
+//! client with little to ask is served soon, whatever others ask for.
 
 use crate::error_page::error_page;
 use crate::exchange::Exchange;
+use crate::fair::{Fair, Place};
 use crate::remote::Remote;
 use crate::request_id::RequestId;
 use crate::router::Handler;
 use bytes::Bytes;
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -40,7 +44,7 @@ pub struct Queue {
 
 #[derive(Default)]
 struct State {
-    requests: VecDeque<Remote>,
+    requests: Fair<Remote>,
     /// Threads that wait and have not been called.
     idle: usize,
     /// Calls that no waiting thread has heard yet.
@@ -85,17 +89,27 @@ impl Queue {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Takes a place for one more request. The places of clients that have gone are free.
+    /// Takes a place for one more request.
     fn reserve(&self) -> bool {
-        self.try_reserve() || (self.forget_the_gone() && self.try_reserve())
-    }
-
-    fn try_reserve(&self) -> bool {
         let reserved = self.waiting.fetch_add(1, Ordering::Relaxed) < self.limit;
         if !reserved {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
         }
         reserved
+    }
+
+    /// Takes a place in a full queue. The places of clients that have gone are free, and another connection may have
+    /// to make room: the request that has lost its place so is answered here.
+    fn reserve_in_full(&self, owner: &Place) -> bool {
+        if self.forget_the_gone() && self.reserve() {
+            return true;
+        }
+        let displaced = self.lock().requests.displace(owner);
+        let Some(displaced) = displaced else {
+            return false;
+        };
+        refuse(displaced);
+        true
     }
 
     fn forget_the_gone(&self) -> bool {
@@ -114,14 +128,12 @@ impl Queue {
         if state.closed {
             drop(state);
             self.waiting.fetch_sub(new, Ordering::Relaxed);
-            for request in requests.drain(..) {
-                let (head, body) = unavailable(request.request_id());
-                // A client that has gone needs no answer.
-                let _ = request.respond(head, body);
-            }
+            requests.drain(..).for_each(refuse);
             return;
         }
-        state.requests.extend(requests.drain(..));
+        for request in requests.drain(..) {
+            state.requests.push(request, Remote::place);
+        }
         self.call(state);
     }
 
@@ -138,7 +150,7 @@ impl Queue {
     }
 
     fn next(&self, state: &mut State) -> Option<Remote> {
-        while let Some(request) = state.requests.pop_front() {
+        while let Some(request) = state.requests.pop() {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             if !request.gone() {
                 return Some(request);
@@ -240,6 +252,12 @@ impl ApplicationHandler {
             batch: RefCell::default(),
         }
     }
+
+    /// Takes a place in a full queue. The requests of this turn are put in before: they may have to go.
+    fn make_room(&self, owner: &Place) -> bool {
+        self.before_park();
+        self.queue.reserve_in_full(owner)
+    }
 }
 
 impl Handler for ApplicationHandler {
@@ -247,7 +265,7 @@ impl Handler for ApplicationHandler {
         let refusal = if exchange.head().method() == b"CONNECT" {
             // A 2xx would make a tunnel of it, which no application means (RFC 9110, section 9.3.6).
             error_page(501, "This server makes no tunnels.", exchange.request_id())
-        } else if self.queue.reserve() {
+        } else if self.queue.reserve() || self.make_room(exchange.place()) {
             self.batch.borrow_mut().push(exchange.detach());
             return;
         } else {
@@ -264,6 +282,13 @@ impl Handler for ApplicationHandler {
             self.queue.extend(&mut batch);
         }
     }
+}
+
+/// Answers a request that nobody will look at.
+fn refuse(request: Remote) {
+    let (head, body) = unavailable(request.request_id());
+    // A client that has gone needs no answer.
+    let _ = request.respond(head, body);
 }
 
 fn unavailable(id: RequestId) -> (Response, Bytes) {

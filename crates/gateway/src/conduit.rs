@@ -17,6 +17,7 @@
 //! What both sides change is made when it is first needed: a request without a body that is answered on its own
 //! thread has nothing to lock.
 
+use crate::fair::Place;
 use crate::incoming::{Incoming, Read};
 use crate::outgoing::{Broken, OutOfOrder, Outgoing};
 use crate::request_id::RequestId;
@@ -33,6 +34,8 @@ pub(crate) struct Origin {
     pub(crate) peer: Arc<Peer>,
     pub(crate) connection: ConnectionKey,
     pub(crate) post: Post<Attend>,
+    /// Where its requests wait for a thread of the application.
+    pub(crate) place: Place,
 }
 
 /// A connection of a worker. The generation tells it from an earlier one at the same place.

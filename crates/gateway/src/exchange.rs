@@ -1,6 +1,7 @@
 //! The half of an exchange that a handler gets on the worker's own thread.
 
 use crate::conduit::Conduit;
+use crate::fair::Place;
 use crate::ledger::Ledger;
 use crate::outgoing::{self, Broken};
 use crate::remote::{Remote, ReplyError};
@@ -45,6 +46,11 @@ impl Exchange {
     /// What names the request in the log.
     pub fn request_id(&self) -> RequestId {
         self.conduit.id
+    }
+
+    /// Where the requests of its connection wait.
+    pub(crate) fn place(&self) -> &Place {
+        &self.conduit.origin.place
     }
 
     /// Replies with a head and a whole body. A content-length is added unless there is one.

@@ -14,6 +14,7 @@ use crate::access_log::{CLIENT_GONE, Entry};
 use crate::conduit::{Attend, Conduit, ConnectionKey, Due, Origin};
 use crate::error_page::error_page;
 use crate::exchange::Exchange;
+use crate::fair::Place;
 use crate::gateway::Desk;
 use crate::head::{awaits_continue, complete, is_bodiless, remove_connection_fields};
 use crate::incoming::Incoming;
@@ -61,6 +62,7 @@ impl Front {
             desk,
             key,
             origin: Arc::new(Origin {
+                place: Place::default(),
                 peer,
                 connection: key,
                 post,

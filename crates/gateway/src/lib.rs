@@ -24,6 +24,7 @@ mod connections;
 mod date;
 mod error_page;
 mod exchange;
+mod fair;
 mod front;
 mod gateway;
 mod head;

@@ -1,6 +1,7 @@
 //! The half of an exchange that an application thread holds.
 
 use crate::conduit::{Conduit, Refusal};
+use crate::fair::Place;
 use crate::incoming::Read;
 use crate::outgoing::Broken;
 use crate::request_id::RequestId;
@@ -95,6 +96,11 @@ impl Remote {
     /// Whether the client has gone. It may go at any time after this said that it is there.
     pub fn gone(&self) -> bool {
         self.conduit.is_gone()
+    }
+
+    /// Where the requests of its connection wait.
+    pub(crate) fn place(&self) -> &Place {
+        &self.conduit.origin.place
     }
 
     /// Whether the request has a body, though it may turn out to be empty.

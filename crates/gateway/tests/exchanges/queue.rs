@@ -101,6 +101,34 @@ fn a_full_queue_answers_503_with_retry_after() {
 }
 
 #[test]
+fn in_a_full_queue_who_has_much_makes_room_for_who_has_little() {
+    let (site, gate) = gated(one_thread(4));
+    let mut greedy = Http2::new(site.address);
+    greedy.ask("GET", "/held", true);
+    greedy.flush();
+    eventually("the thread is busy", || {
+        !gate.ran.lock().unwrap().is_empty()
+    });
+    let many: Vec<StreamId> = (0..4)
+        .map(|number| greedy.ask("GET", &format!("/{number}"), true))
+        .collect();
+    greedy.flush();
+    eventually("the queue is full", || site.queue.waiting() == 4);
+    let mut modest = Http2::new(site.address);
+    let one = modest.ask("GET", "/modest", true);
+    modest.flush();
+    assert_eq!(greedy.answer(many[3]).0.status, 503);
+    assert_eq!(site.queue.waiting(), 4);
+    gate.let_go.send(()).unwrap();
+    assert_eq!(modest.answer(one).0.status, 200);
+    for id in &many[..3] {
+        assert_eq!(greedy.answer(*id).0.status, 200);
+    }
+    let ran = gate.ran.lock().unwrap();
+    assert_eq!(*ran, ["/held", "/0", "/modest", "/1", "/2"], "in turns");
+}
+
+#[test]
 fn a_request_whose_client_has_gone_is_not_run_and_leaves_its_place() {
     let (site, gate) = gated(one_thread(2));
     let mut client = Http2::new(site.address);
