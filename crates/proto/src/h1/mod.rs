@@ -122,8 +122,6 @@ pub struct Session {
     news: News,
     /// No exchange follows the one that is open.
     last: bool,
-    /// A server was told to come to its end, while a head was coming.
-    hurried: Option<Instant>,
     /// Whether octets wait that were not taken.
     held: bool,
     peer_ended: bool,
@@ -166,7 +164,6 @@ impl Session {
             ahead: Vec::new(),
             news: News::default(),
             last: false,
-            hurried: None,
             held: false,
             peer_ended: false,
             finish: Finish::No,
@@ -328,9 +325,7 @@ impl Streams for Session {
                 self.end(Finish::Linger);
             }
             Shutdown::Graceful if self.exchange.is_some() => {}
-            Shutdown::Graceful if self.input.has_begun() => {
-                self.hurried.get_or_insert(now);
-            }
+            Shutdown::Graceful if self.input.has_begun() => self.hurry(),
             Shutdown::Graceful => self.end(Finish::Linger),
         }
     }

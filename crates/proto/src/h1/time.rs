@@ -34,13 +34,7 @@ impl Session {
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         match &self.input {
-            Input::Head(_) | Input::Idle => {
-                let hurry = self.hurried.map(|since| (since, self.limits.drain_time));
-                let patience = self.patience().map(|patience| (self.since, patience));
-                let ends = [hurry, patience].into_iter().flatten();
-                ends.filter_map(|(since, time)| since.checked_add(time))
-                    .min()
-            }
+            Input::Head(_) | Input::Idle => self.since.checked_add(self.patience()?),
             Input::Body(body) => body.pace.as_ref()?.runs_out(&self.limits),
             Input::Held | Input::Tunnel | Input::Over => None,
         }
@@ -60,6 +54,13 @@ impl Session {
             }
         };
         Err(self.fail(why))
+    }
+
+    /// The head that is coming must be complete within the drain time: as if it had begun so much earlier.
+    pub(super) fn hurry(&mut self) {
+        let end = self.clock.checked_add(self.limits.drain_time);
+        let since = end.and_then(|end| end.checked_sub(self.limits.head_time));
+        self.since = since.map_or(self.since, |since| self.since.min(since));
     }
 
     /// How long a head, or the next exchange, may take from `since` on.
