@@ -313,7 +313,7 @@ impl Session {
             stream.to_hear = announced;
             stream.expects = classes.contain(Class::Expect) && expects_continue(&head);
             if self.limits.body_rate > 0 {
-                stream.pace = Some(Pace::new(self.timers.now));
+                stream.pace = Some(Box::new(Pace::new(self.timers.now)));
                 self.timers.watch();
             }
         }

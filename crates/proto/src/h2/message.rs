@@ -132,6 +132,7 @@ impl<'l> HeadReader<'l> {
     }
 
     /// Looks at a line for the first time.
+    #[inline(never)]
     fn classify(&self, field: Field<'_>) -> Result<Class, Violation> {
         let Field { name, value, .. } = field;
         if name.first() != Some(&b':') {

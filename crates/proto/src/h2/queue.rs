@@ -49,7 +49,10 @@ impl<T> Queue<T> {
     }
 
     /// Takes the first.
+    #[inline]
     pub(super) fn pop(&mut self) -> Option<T> {
+        // Mostly there is none, and nothing has to be moved to find that out.
+        self.first.as_ref()?;
         let item = self.first.take();
         if !self.more.is_empty() {
             self.first = self.more.pop_front();

@@ -25,7 +25,7 @@ impl Session {
         if out.room() == 0 && self.has_output() {
             return Output::Full;
         }
-        if self.continue_head(out) {
+        if self.continuation.is_some() && self.continue_head(out) {
             return Output::Frame;
         }
         if self.unpark(out) {
@@ -36,7 +36,8 @@ impl Session {
                 return Output::Frame;
             }
         }
-        if let Some((id, piece)) = self.piece.take()
+        if self.piece.is_some()
+            && let Some((id, piece)) = self.piece.take()
             && self.write_data(id, piece, out)
         {
             return Output::Frame;

@@ -25,15 +25,10 @@ impl Store {
     /// Takes a stream with a new number.
     pub(super) fn insert(&mut self, stream: Stream) -> StreamId {
         let number = stream.number;
-        let slot = match self.free.pop() {
-            Some(slot) => slot,
-            None => {
-                self.slots.push(None);
-                (self.slots.len() - 1) as u32
-            }
-        };
-        if let Some(place) = self.slots.get_mut(slot as usize) {
-            *place = Some(stream);
+        let slot = self.free.pop().unwrap_or(self.slots.len() as u32);
+        match self.slots.get_mut(slot as usize) {
+            Some(place) => *place = Some(stream),
+            None => self.slots.push(Some(stream)),
         }
         match self.index.back() {
             // Pushed streams count for themselves.
@@ -63,6 +58,7 @@ impl Store {
     pub(super) fn find(&self, number: u32) -> Option<StreamId> {
         let slot = match self.index.back() {
             Some((last, slot)) if *last == number => *slot,
+            Some((last, _)) if *last < number => return None,
             _ => {
                 let at = self.position(number)?;
                 self.index.get(at)?.1
@@ -144,6 +140,13 @@ impl Store {
     }
 
     fn position(&self, number: u32) -> Option<usize> {
+        if self
+            .index
+            .front()
+            .is_some_and(|(first, _)| *first == number)
+        {
+            return Some(0);
+        }
         self.index
             .binary_search_by_key(&number, |(number, _)| *number)
             .ok()

@@ -226,7 +226,7 @@ pub(super) struct Stream {
     /// How long our body may still wait for the peer's credit.
     pub(super) patience: Patience,
     /// How fast its body comes, where that is measured.
-    pub(super) pace: Option<Pace>,
+    pub(super) pace: Option<Box<Pace>>,
     pub(super) held: Option<Box<Piece>>,
 }
 
