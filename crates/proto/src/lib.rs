@@ -24,6 +24,9 @@
 //! | [`error`] | whose fault it was: [`Violation`](error::Violation) (the peer's) or [`UsageError`](error::UsageError) (the caller's) |
 //!
 //! No octet from a peer makes this crate panic, and no peer makes it take memory beyond [`Limits`](limits::Limits).
+//!
+//! [`h2`] and [`hpack`] begin with a guide; the repository's `docs/tutorial-client.md` and `docs/tutorial-server.md` build
+//! whole programs on `std::net`.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -46,3 +49,8 @@ pub mod hpack;
 pub mod limits;
 pub mod session;
 pub mod syntax;
+
+/// The example of the README is one that compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -1,4 +1,6 @@
 //! HTTP/2 (RFC 9113): a server or client session over one connection.
+#![doc = include_str!("guide.md")]
+//! # Inside
 //!
 //! ```text
 //!             recv                              send

@@ -20,23 +20,7 @@
 //! | `table` | what the static table holds; how a dynamic one keeps its entries and lets them go |
 //! | `lookup` | whether a line, or its name, has an index |
 //! | `huffman`, `integer` | how octets and numbers are written |
-//!
-//! ```
-//! use thalweg_proto::fields::Field;
-//! use thalweg_proto::hpack::{Decoder, Encoder};
-//!
-//! let line = Field { name: b":method", value: b"GET", never_index: false };
-//! let mut block = Vec::new();
-//! let mut encoder = Encoder::new(4096);
-//! encoder.begin(&mut block);
-//! encoder.field(line, &mut block);
-//! assert_eq!(block, [0x82]);
-//!
-//! let mut decoder = Decoder::new(4096);
-//! let size = decoder.decode(&block, 64 << 10, |field| assert!(field == line))?;
-//! assert_eq!(size, 7 + 3 + 32);
-//! # Ok::<(), thalweg_proto::hpack::DecodeError>(())
-//! ```
+#![doc = include_str!("guide.md")]
 
 mod decode;
 mod encode;
