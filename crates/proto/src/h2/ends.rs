@@ -63,6 +63,6 @@ impl Session {
 impl Stream {
     /// Whether its body waits for a window and may have ended, for all that is known.
     fn may_end(&self, open: bool) -> bool {
-        self.is_stuck(open) && self.held.is_none() && !self.asked_end
+        self.is_stuck(open) && !self.parked && self.held.is_none() && !self.asked_end
     }
 }

@@ -191,3 +191,37 @@ fn frames_other_than_data_need_no_window() {
         .collect();
     assert_eq!(kinds, [Kind::Ping, Kind::Settings]);
 }
+
+/// A pushed response whose head waits for the client's leave is not asked for its end: nothing goes before the head.
+#[test]
+fn the_end_of_a_body_never_goes_before_its_head() {
+    let script = Script::default()
+        .settings(&[(2, 1), (3, 0), (4, 0)])
+        .head(1, GET, true);
+    let (mut server, now) = established(Limits::default(), &script);
+    let on = open_requests(&server)[0];
+    let pushed = server.session.push(on, a_request("GET")).unwrap();
+    for id in [on, pushed] {
+        let head = Response::new(200);
+        server.session.respond(id, head, false).unwrap();
+        server.say(id, octets(0), true);
+    }
+    let kinds = |octets: &[u8]| -> Vec<_> {
+        let sent = frames(octets);
+        let kind = |sent: &crate::wire::Sent| (sent.header.stream, sent.header.kind);
+        sent.iter().map(kind).collect()
+    };
+    let expected = [
+        (0, Kind::Settings),
+        (1, Kind::PushPromise),
+        (1, Kind::Headers),
+        (1, Kind::Data),
+    ];
+    assert_eq!(kinds(&server.flush(now)), expected);
+    server.feed(now, &Script::default().settings(&[(3, 1)]).0);
+    let expected = [(0, Kind::Settings), (2, Kind::Headers), (2, Kind::Data)];
+    let mut sent = kinds(&server.flush(now));
+    sent.sort_by_key(|(stream, _)| *stream);
+    assert_eq!(sent, expected);
+    assert_eq!(server.session.open_streams(), 0);
+}

@@ -114,6 +114,7 @@ struct Sent {
     first: bool,
     preface: bool,
     block: Option<(u32, Vec<u8>, bool)>,
+    begun: BTreeSet<u32>,
     ended: BTreeSet<u32>,
     promised: u32,
     decoder: Option<Decoder>,
@@ -415,6 +416,11 @@ impl Play {
         let output = self.session.send(self.now, &mut self.out);
         match output {
             Output::Need { id, max } => {
+                let shut = self.peer.is_shut(id.number() as u32);
+                assert!(
+                    max > 0 || shut || self.garbled || self.failed,
+                    "there is room"
+                );
                 let choice = script.octet().unwrap_or_default();
                 let len = usize::from(script.number()) % (max + 1);
                 let bytes = vec![b's'; len].into();
@@ -478,6 +484,7 @@ impl Play {
         let ends = header.has(flags::END_STREAM);
         match frame {
             Frame::Data { data, end_stream } => {
+                assert!(self.sent.begun.contains(&stream), "nothing before a head");
                 assert!(!self.sent.ended.contains(&stream), "nothing after the end");
                 self.peer
                     .spend(stream, data.len(), self.garbled || self.failed);
@@ -492,6 +499,7 @@ impl Play {
                 if ends {
                     self.sent.ended.insert(stream);
                 }
+                self.sent.begun.insert(stream);
                 self.sent.block = Some((stream, block.to_vec(), end_headers));
             }
             Frame::PushPromise {
@@ -580,6 +588,12 @@ impl Peer {
             Effect::Window(octets) => self.initial = octets,
             Effect::Frame(octets) => self.frame = octets,
         }
+    }
+
+    /// Whether a window has no room for the stream.
+    fn is_shut(&self, stream: u32) -> bool {
+        let given = self.streams.get(&stream).copied().unwrap_or_default();
+        self.connection <= 0 || self.initial + given <= 0
     }
 
     fn spend(&mut self, stream: u32, octets: usize, void: bool) {
