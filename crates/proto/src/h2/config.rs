@@ -2,6 +2,7 @@
 //! uses what the protocol leaves open. Bounds that guard against a peer are in [`Limits`](crate::limits::Limits).
 
 use super::Window;
+use super::padding::Padding;
 use crate::session::Role;
 
 /// Choices of one session, made before its first octet.
@@ -28,6 +29,8 @@ pub struct Config {
     pub window: Window,
     /// What becomes of the priorities of RFC 7540. Default [`Rfc7540Priorities::Fallback`].
     pub rfc7540_priorities: Rfc7540Priorities,
+    /// How much padding DATA, HEADERS and PUSH_PROMISE have that leave. Default [`Padding::None`].
+    pub padding: Padding,
     /// Types of frames that are the caller's own: those of the peer are told whole, as
     /// [`Event::Frame`](crate::session::Event::Frame), in the place of what the session would make of them. Types 0
     /// to 9 and 16 are always the session's. Default none.

@@ -23,6 +23,7 @@
 //! | `priority`, `dependencies` | who has a say in that? |
 //! | `push` | what does the server promise? |
 //! | `control`, `queue`, `send`, `ends` | what leaves, and in which order? |
+//! | `padding` | how much of nothing is added? |
 //! | `config` | what was chosen? |
 //! | `settings`, `agreement` | what was announced, and does it hold? |
 //! | `extension`, `probe` | what do extensions say, and what the caller beside its streams? |
@@ -47,6 +48,7 @@ mod extension;
 mod flow;
 pub mod frame;
 mod message;
+mod padding;
 mod patience;
 mod priority;
 mod probe;
@@ -84,6 +86,7 @@ use drain::Drain;
 use ends::Ends;
 use flow::{RecvWindow, SendWindow};
 use frame::MAX_STREAM;
+pub use padding::Padding;
 use queue::Queue;
 use rate::{Bucket, Late, Reasons};
 use resets::By;

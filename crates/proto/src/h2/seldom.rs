@@ -1,6 +1,7 @@
 //! What most connections never have: kept apart, so that they hold no memory for it.
 
 use super::frame::Dependency;
+use super::padding::Chooser;
 use super::patience::Patience;
 use super::probe::Probe;
 use super::push::Parked;
@@ -27,6 +28,8 @@ pub(super) struct Seldom {
     pub(super) pings: usize,
     /// How long all bodies together may wait for the connection's window. Without streams it is forgotten.
     pub(super) patience: Patience,
+    /// The caller's own rule for padding.
+    pub(super) chooser: Option<Chooser>,
 }
 
 impl Seldom {
@@ -38,5 +41,6 @@ impl Seldom {
             && self.announcements == 0
             && self.peer_settings.is_empty()
             && self.pings == 0
+            && self.chooser.is_none()
     }
 }

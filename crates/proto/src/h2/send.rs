@@ -9,7 +9,7 @@ use super::control::{Control, Head};
 use super::frame::{self, Frame, HEADER_LEN, Header, Kind, Settings, flags};
 use super::message;
 use super::stream::{Asked, Piece, Saying, State, Step};
-use super::{PREFACE, Session, settings};
+use super::{PREFACE, Session, padding, settings};
 use crate::error::{Code, UsageError};
 use crate::fields::Field;
 use crate::head::Response;
@@ -176,23 +176,31 @@ impl Session {
         let written = !bytes.is_empty() || matches!(end, End::Last);
         if written {
             let last = matches!(end, End::Last);
-            stream.send_window.spend(bytes.len());
-            self.schedule.spent(id, &mut stream.turn, bytes.len());
+            let header = data_header(stream.number, bytes.len(), last);
+            let seldom = self.seldom.as_deref_mut();
+            let (header, padding) = padding::pad(&self.config, seldom, header, room);
+            stream.send_window.spend(header.len());
+            self.schedule.spent(id, &mut stream.turn, header.len());
             stream.patience.sent(bytes.len());
             if let Some(seldom) = &mut self.seldom {
                 seldom.patience.sent(bytes.len());
             }
             stream.asked_end = false;
-            self.send_window.spend(bytes.len());
+            self.send_window.spend(header.len());
             self.reasons.data(bytes.len());
             if self.send_window.room() == 0 {
                 self.ends.look();
             }
             stream.step(Step::SendData);
-            let header = data_header(stream.number, bytes.len(), last);
-            self.trace.sent_data(header, None, &bytes);
+            self.trace.sent_data(header, padding, &bytes);
             out.extend(&header.octets());
+            if let Some(padding) = padding {
+                out.extend(&[padding]);
+            }
             out.push(bytes);
+            if let Some(padding) = padding {
+                out.extend(padding::zeros(padding));
+            }
         }
         match end {
             End::More => self.schedule(id),
@@ -367,12 +375,14 @@ impl Session {
         end: bool,
         out: &mut Gather,
     ) {
-        let most = HEADER_LEN + self.peer.frame as usize;
+        let largest = self.peer.frame as usize;
+        let most = HEADER_LEN + largest;
         let placed = match head {
             Head::Request(_) if promised.is_none() => self.take_placed(number),
             _ => None,
         };
         let (encoder, again, trace) = (&mut self.encoder, &mut self.again, &mut self.trace);
+        let (config, seldom) = (&self.config, self.seldom.as_deref_mut());
         let rest = out.append(|run| {
             let at = run.len();
             run.extend_from_slice(&[0; HEADER_LEN]);
@@ -397,6 +407,9 @@ impl Session {
             let priority = placed.map_or(0, |_| flags::PRIORITY);
             let flags = end_stream | end_headers | priority;
             frame::complete(run, at, kind, flags, number);
+            if rest.is_none() {
+                padding::pad_run(config, seldom, run, at, largest);
+            }
             trace.sent(run, at);
             rest
         });

@@ -269,7 +269,8 @@ impl Stream {
         }
     }
 
-    /// Whether our message waits for the peer's leave, or our body for its credit; `open` says whether the connection's window allows anything.
+    /// Whether our message waits for the peer's leave, or our body for its credit; `open` says whether the
+    /// connection's window allows anything.
     pub(super) fn is_stuck(&self, open: bool) -> bool {
         let allowed = open && self.send_window.room() > 0;
         self.parked || (self.saying == Saying::Body && !self.deferred && !allowed)

@@ -13,6 +13,7 @@ mod s5_1_states;
 mod s5_4_errors;
 mod s5_5_extensions;
 mod s6_1_data;
+mod s6_1_padding;
 mod s6_2_headers;
 mod s6_5_3_agreement;
 mod s6_5_settings;
