@@ -16,7 +16,7 @@ use thalweg_proto::head::{Request, Response};
 use thalweg_proto::limits::Limits;
 use thalweg_proto::session::Streams as _;
 
-/// Any octets into a server, after the preface or without it. Cut in pieces they mean the same as whole.
+/// Any octets into a server, after the preface or without it. Cut in pieces, and traced, they mean the same as whole.
 ///
 /// Script: whether the preface is left out, the seed of the cut, and the octets.
 pub fn h2_server(octets: &[u8]) {
@@ -25,14 +25,16 @@ pub fn h2_server(octets: &[u8]) {
     let seed = script.octet().unwrap_or_default();
     let mut wire = if bare { Vec::new() } else { opening(PREFACE) };
     wire.extend_from_slice(script.octets(usize::MAX));
-    let run = |pieces: &[&[u8]]| {
+    let run = |pieces: &[&[u8]], traced: bool| {
         let now = Instant::now();
-        told_and_sent(Session::server(tight(), now), now, pieces)
+        let session = Session::server(tight(), now);
+        let session = if traced { session.traced() } else { session };
+        told_and_sent(session, now, pieces)
     };
-    assert_eq!(run(&[&wire]), run(&cut(&wire, seed.into())));
+    assert_eq!(run(&[&wire], false), run(&cut(&wire, seed.into()), true));
 }
 
-/// Any octets into a client with two open requests. Cut in pieces they mean the same as whole.
+/// Any octets into a client with two open requests. Cut in pieces, and traced, they mean the same as whole.
 ///
 /// Script: whether SETTINGS are left out and whether pushes are taken, the seed of the cut, and the octets.
 pub fn h2_client(octets: &[u8]) {
@@ -42,9 +44,10 @@ pub fn h2_client(octets: &[u8]) {
     let seed = script.octet().unwrap_or_default();
     let mut wire = if bare { Vec::new() } else { opening(&[]) };
     wire.extend_from_slice(script.octets(usize::MAX));
-    let run = |pieces: &[&[u8]]| {
+    let run = |pieces: &[&[u8]], traced: bool| {
         let now = Instant::now();
-        let mut session = Session::client(tight(), now).configured(powerful(start >= 128));
+        let session = Session::client(tight(), now).configured(powerful(start >= 128));
+        let mut session = if traced { session.traced() } else { session };
         for (method, end) in [(&b"GET"[..], true), (b"POST", false)] {
             session.open(request(method), end).expect("a good request");
         }
@@ -52,7 +55,7 @@ pub fn h2_client(octets: &[u8]) {
         caller.flush(now);
         told_and_sent(caller.session, now, pieces)
     };
-    assert_eq!(run(&[&wire]), run(&cut(&wire, seed.into())));
+    assert_eq!(run(&[&wire], false), run(&cut(&wire, seed.into()), true));
 }
 
 fn opening(preface: &[u8]) -> Vec<u8> {
@@ -85,6 +88,11 @@ fn told_and_sent(session: Session, now: Instant, pieces: &[&[u8]]) -> (Vec<Told>
     }
     let sent = caller.flush(now);
     caller.expire(now + Duration::from_secs(1000));
+    while let Some(entry) = caller.session.next_trace() {
+        let text = entry.text(Duration::ZERO).to_string();
+        let shown = text.chars().all(|of| of == '\n' || !of.is_control());
+        assert!(shown, "{entry:?}");
+    }
     (caller.told, sent)
 }
 
