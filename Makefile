@@ -4,7 +4,7 @@
 # make test     all tests; installs what they need into .peers
 # make check    format, lints, documentation, requirements without a test, dependencies
 # make peers    only installs what tests and benchmarks need
-# make bench    applications, static responses, idle connections here and under their peers, side by side
+# make bench    applications, static responses, idle connections, HPACK and sessions here and in their peers
 # make clean    removes all that was built, and .venv
 #
 # APP=module:callable  what `make run` serves       CHDIR=directory      where it is
@@ -72,6 +72,7 @@ test: peers
 
 bench: build peers
 	cargo build --release --locked --manifest-path bench/servers/Cargo.toml --target-dir target
+	cargo build --release --locked --manifest-path bench/protocol/Cargo.toml --target-dir target
 	$(PEERS)/bin/python bench/run.py --thalweg $(VENV)/bin/thalweg --programs target/release $(BENCH)
 
 # ---- style and dependencies ---------------------------------------------------------------------------------
@@ -80,6 +81,7 @@ check: $(TOOLS)/python/.tools $(TOOLS)/cargo/.deny | prerequisites
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo fmt --manifest-path bench/servers/Cargo.toml --check
+	cargo fmt --manifest-path bench/protocol/Cargo.toml --check
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
 	$(TOOLS)/python/bin/ruff check .
 	$(TOOLS)/python/bin/ruff format --check .

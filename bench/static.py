@@ -189,8 +189,8 @@ def idle_cost(server: Server, connections: int, options: argparse.Namespace, hom
         assert client.stdin
         assert client.stdout
         said = client.stdout.readline()
-        # Whatever a server does a moment after a response is done.
-        time.sleep(1)
+        # Whatever a server does a moment after a response is done: ours gives memory back after a second.
+        time.sleep(3)
         after = server.proportional()
         told, _ = client.communicate("\n")
     if said != "open\n" or told != f"alive {connections}\n":

@@ -22,6 +22,7 @@ programs=(
     chromium:chromium
     wrk:wrk
     taskset:util-linux
+    valgrind:valgrind
 )
 
 say() { printf 'peers: %s\n' "$*" >&2; }

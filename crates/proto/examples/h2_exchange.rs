@@ -73,7 +73,6 @@ fn requests(exchanges: usize, now: Instant) -> Vec<Vec<u8>> {
 #[inline(never)]
 fn serve_all(server: &mut Session, turns: &[Vec<u8>], body: &Bytes, now: Instant) -> usize {
     let mut out = Gather::new(256 << 10);
-    let mut bodies = Bodies(body);
     let head = Response::over(Fields::with_capacity(4, 128), 200)
         .with_field(b"content-type", b"text/html; charset=utf-8")
         .with_field(b"date", b"Fri, 20 Nov 2026 22:00:00 GMT");
@@ -89,7 +88,7 @@ fn serve_all(server: &mut Session, turns: &[Vec<u8>], body: &Bytes, now: Instant
                 answered.expect("a good response");
             }
         }
-        fill(server, now, &mut bodies, &mut out);
+        fill(server, now, &mut Rest(body.clone()), &mut out);
         while server.poll().is_some() {}
         sent += out.len();
         out.clear();
@@ -97,13 +96,18 @@ fn serve_all(server: &mut Session, turns: &[Vec<u8>], body: &Bytes, now: Instant
     sent
 }
 
-/// One body for every stream, in pieces as they are asked for.
-struct Bodies<'b>(&'b Bytes);
+/// The rest of the one body that is on its way, in pieces as they are asked for.
+struct Rest(Bytes);
 
-impl Source for Bodies<'_> {
+impl Source for Rest {
     fn read(&mut self, _: StreamId, max: usize) -> Supply {
-        let len = self.0.len().min(max);
-        Supply::Chunk(self.0.slice(..len), End::Last)
+        let piece = self.0.split_to(self.0.len().min(max));
+        let end = if self.0.is_empty() {
+            End::Last
+        } else {
+            End::More
+        };
+        Supply::Chunk(piece, end)
     }
 }
 
