@@ -14,6 +14,7 @@ import pytest
 
 from http2 import Client
 from program import HOST
+from wire import frame, frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -378,19 +379,3 @@ def client_hello() -> bytes:
     with pytest.raises(ssl.SSLWantReadError):
         tls.do_handshake()
     return outgoing.read()
-
-
-def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
-    """A frame of HTTP/2 (RFC 9113, section 4.1)."""
-    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
-
-
-def frames(received: bytes) -> list[tuple[int, int, int, bytes]]:
-    """Octets as frames: type, flags, stream and payload."""
-    found = []
-    while received:
-        length = int.from_bytes(received[:3], "big")
-        kind, flags, stream = struct.unpack(">BBI", received[3:9])
-        found.append((kind, flags, stream, received[9 : 9 + length]))
-        received = received[9 + length :]
-    return found
