@@ -75,6 +75,11 @@ fn may_tell_length(request: &Request, head: &Response, length: usize) -> bool {
 fn is_of_the_connection(name: &[u8]) -> bool {
     matches!(
         name,
-        b"connection" | b"keep-alive" | b"proxy-connection" | b"transfer-encoding" | b"upgrade"
+        b"connection"
+            | b"http2-settings"
+            | b"keep-alive"
+            | b"proxy-connection"
+            | b"transfer-encoding"
+            | b"upgrade"
     )
 }

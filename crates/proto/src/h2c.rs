@@ -20,15 +20,15 @@
 //! preface of HTTP/2 ([`h2::PREFACE`]) makes an [`h2::Session`] at once.
 //!
 //! ```
-//! use std::{sync::Arc, time::Instant};
+//! use std::time::Instant;
 //! use thalweg_proto::h2c::Session;
 //! use thalweg_proto::head::{Request, Response, Version};
 //! use thalweg_proto::limits::Limits;
 //! use thalweg_proto::session::{Event, Gather, Output, Session as _, Streams as _};
 //!
-//! let (now, limits) = (Instant::now(), Arc::new(Limits::default()));
-//! let mut client = Session::client(Arc::clone(&limits), now);
-//! let mut server = Session::server(limits, now);
+//! let now = Instant::now();
+//! let mut client = Session::client(Limits::default(), now);
+//! let mut server = Session::server(Limits::default(), now);
 //!
 //! let get = Request::new(b"GET")
 //!     .with_scheme(b"http")
@@ -76,9 +76,12 @@ pub struct Session {
     limits: Arc<Limits>,
     config: Arc<Config>,
     epoch: Option<Epoch>,
+    traced: bool,
+    /// Server: no request has come. Client: the answer to its offer has not. Only then may the protocol change.
+    undecided: bool,
     /// Server: [`SWITCHING`] is to be sent.
     switching: bool,
-    /// Client: the request that offers the upgrade, until its answer begins.
+    /// Client: the request that offers the upgrade.
     offered: Option<Box<Request>>,
 }
 
@@ -94,13 +97,15 @@ enum Spoken {
 
 impl Session {
     /// A server on a plain connection that was accepted now: it takes a client's offer.
-    pub fn server(limits: Arc<Limits>, now: Instant) -> Self {
+    pub fn server(limits: impl Into<Arc<Limits>>, now: Instant) -> Self {
+        let limits = limits.into();
         let http1 = h1::Session::server(Arc::clone(&limits), Scheme::Http, now);
         Self::over(http1, limits)
     }
 
     /// A client on a plain connection that was opened now: its first request is an offer.
-    pub fn client(limits: Arc<Limits>, now: Instant) -> Self {
+    pub fn client(limits: impl Into<Arc<Limits>>, now: Instant) -> Self {
+        let limits = limits.into();
         let http1 = h1::Session::client(Arc::clone(&limits), now);
         Self::over(http1, limits)
     }
@@ -111,6 +116,8 @@ impl Session {
             limits,
             config: Arc::default(),
             epoch: None,
+            traced: false,
+            undecided: true,
             switching: false,
             offered: None,
         }
@@ -130,6 +137,13 @@ impl Session {
     #[must_use]
     pub fn configured(mut self, config: impl Into<Arc<Config>>) -> Self {
         self.config = config.into();
+        self
+    }
+
+    /// The same session, with a trace of its frames once it speaks HTTP/2: [`Session::http2`] has it.
+    #[must_use]
+    pub fn traced(mut self) -> Self {
+        self.traced = true;
         self
     }
 
@@ -164,16 +178,15 @@ impl Session {
     }
 
     /// Server: the session of HTTP/2 that takes this request over, if it offers that.
-    fn accept(&self, now: Instant, id: StreamId, head: &Request) -> Option<h2::Session> {
+    fn accept(&self, now: Instant, head: &Request) -> Option<h2::Session> {
         let Spoken::Http1(http1) = &self.spoken else {
             return None;
         };
-        if id.number() != 1 || !http1.persists() {
+        if !http1.persists() {
             return None;
         }
         let offer = Offer::of(head)?;
-        let mut http2 =
-            h2::Session::server(Arc::clone(&self.limits), now).configured(Arc::clone(&self.config));
+        let mut http2 = self.chosen(h2::Session::server(Arc::clone(&self.limits), now));
         if let Some(epoch) = self.epoch {
             http2 = http2.dated(epoch);
         }
@@ -192,7 +205,7 @@ impl Session {
         if named.next() != Some(b"h2c") || named.next().is_some() || http1.is_unsent() {
             return Err(Violation::Status);
         }
-        let mut http2 = self.client_of_http2(now);
+        let mut http2 = self.chosen(h2::Session::client(Arc::clone(&self.limits), now));
         http2.upgraded(request).map_err(|_| Violation::Status)?;
         if !http1.persists() {
             http2.shutdown(now, Shutdown::Graceful);
@@ -200,8 +213,10 @@ impl Session {
         Ok(http2)
     }
 
-    fn client_of_http2(&self, now: Instant) -> h2::Session {
-        h2::Session::client(Arc::clone(&self.limits), now).configured(Arc::clone(&self.config))
+    /// A session of HTTP/2 with what was chosen for it.
+    fn chosen(&self, http2: h2::Session) -> h2::Session {
+        let http2 = http2.configured(Arc::clone(&self.config));
+        if self.traced { http2.traced() } else { http2 }
     }
 
     /// What HTTP/1.1 has told, unless HTTP/2 goes on from there.
@@ -210,38 +225,30 @@ impl Session {
         now: Instant,
         event: Option<Event<'b>>,
     ) -> Result<Option<Event<'b>>, ConnectionError> {
-        match (self.role(), event) {
-            (
-                Role::Server,
-                Some(Event::Request {
-                    id,
-                    head,
-                    end: true,
-                }),
-            ) => {
-                let Some(http2) = self.accept(now, id, &head) else {
-                    let end = true;
+        match event {
+            Some(Event::Request { id, head, end }) => {
+                self.undecided = false;
+                let http2 = if end { self.accept(now, &head) } else { None };
+                let Some(http2) = http2 else {
                     return Ok(Some(Event::Request { id, head, end }));
                 };
                 self.spoken = Spoken::Http2(Box::new(http2));
                 self.switching = true;
                 Ok(None)
             }
-            (Role::Client, Some(Event::Response { id, head, end })) if self.offered.is_some() => {
-                if head.status == 101 {
-                    match self.agreed(now, &head) {
-                        Ok(http2) => self.spoken = Spoken::Http2(Box::new(http2)),
-                        Err(why) => return Err(self.refuse(id, why)),
-                    }
-                    self.offered = None;
-                    return Ok(None);
+            Some(Event::Response { id, head, .. }) if head.status == 101 => {
+                match self.agreed(now, &head) {
+                    Ok(http2) => self.spoken = Spoken::Http2(Box::new(http2)),
+                    Err(why) => return Err(self.refuse(id, why)),
                 }
-                if !head.is_informational() {
-                    self.offered = None;
-                }
+                self.offered = None;
+                Ok(None)
+            }
+            Some(Event::Response { id, head, end }) => {
+                self.undecided = head.is_informational();
                 Ok(Some(Event::Response { id, head, end }))
             }
-            (_, event) => Ok(event),
+            event => Ok(event),
         }
     }
 
@@ -259,7 +266,7 @@ impl Streams for Session {
             Spoken::Http1(http1) => http1,
         };
         if !(end && http1.is_unused() && can_offer(&head)) {
-            self.offered = None;
+            self.undecided = false;
             return http1.open(head, end);
         }
         let settings = h2::settings_field(&self.config, &self.limits);
@@ -326,7 +333,8 @@ impl session::Session for Session {
     fn recv<'b>(&mut self, now: Instant, input: &'b [u8]) -> Result<Received<'b>, ConnectionError> {
         let http1 = match &mut self.spoken {
             Spoken::Http2(http2) => return http2.recv(now, input),
-            Spoken::Http1(http1) => http1,
+            Spoken::Http1(http1) if self.undecided => http1,
+            Spoken::Http1(http1) => return http1.recv(now, input),
         };
         let Received { consumed, event } = http1.recv(now, input)?;
         let event = self.after(now, event)?;

@@ -2,6 +2,7 @@
 
 use crate::site::{Http2, Plan, Site, connect, eventually, exchange_octets, hello};
 use bytes::Bytes;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thalweg_gateway::{AccessLog, Config, Remote};
@@ -136,6 +137,34 @@ fn a_request_that_the_session_refuses_has_its_line() {
     assert_eq!(
         lines(&path, 2)[1],
         r#"127.0.0.1 - - [(date)] "-" 414 0 "-" "-" id=- stream=1 in=0"#
+    );
+}
+
+/// RFC 7540, section 3.2: the request that changed the protocol is one of HTTP/2, and what breaks it later has no line of
+/// a request.
+#[test]
+fn an_upgraded_connection_has_the_lines_of_http_2() {
+    let (site, path) = logged("upgraded", |remote| hello(&remote, "x"));
+    let mut client = connect(site.address);
+    let offer = b"GET /first HTTP/1.1\r\nhost: a\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\n\
+        http2-settings: AAMAAABk\r\n\r\n";
+    client.write_all(offer).unwrap();
+    lines(&path, 1);
+    client
+        .write_all(b"and no preface, yet as many octets as one has")
+        .unwrap();
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 101 "));
+    exchange_octets(
+        site.address,
+        b"GET /other HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
+    );
+    let lines = lines(&path, 2);
+    assert!(lines[0].contains("\"GET /first HTTP/2\" 200 "), "{lines:?}");
+    assert!(
+        lines[1].contains("\"GET /other HTTP/1.1\" 200 "),
+        "{lines:?}"
     );
 }
 

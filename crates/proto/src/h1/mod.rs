@@ -1,14 +1,14 @@
 //! HTTP/1.0 and HTTP/1.1 (RFC 9112): one exchange after the other over one connection.
 //!
 //! ```
-//! use std::{sync::Arc, time::Instant};
+//! use std::time::Instant;
 //! use thalweg_proto::h1::{Scheme, Session};
 //! use thalweg_proto::head::Response;
 //! use thalweg_proto::limits::Limits;
 //! use thalweg_proto::session::{Event, Gather, Output, Session as _, Streams as _};
 //!
 //! let now = Instant::now();
-//! let mut session = Session::server(Arc::new(Limits::default()), Scheme::Http, now);
+//! let mut session = Session::server(Limits::default(), Scheme::Http, now);
 //! let received = session.recv(now, b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
 //! let Some(Event::Request { id, head, end: true }) = received.event else { panic!() };
 //! assert_eq!(head.path(), Some(&b"/"[..]));
@@ -130,8 +130,8 @@ pub struct Session {
 
 impl Session {
     /// A server on a connection that was accepted now.
-    pub fn server(limits: Arc<Limits>, scheme: Scheme, now: Instant) -> Self {
-        Self::new(Role::Server, scheme, limits, now)
+    pub fn server(limits: impl Into<Arc<Limits>>, scheme: Scheme, now: Instant) -> Self {
+        Self::new(Role::Server, scheme, limits.into(), now)
     }
 
     /// The same session, with a Date in the answers that it gives by itself.
@@ -143,8 +143,8 @@ impl Session {
 
     /// A client on a connection that was opened now. It opens one exchange after the other: its
     /// [`capacity`](Streams::capacity) is 1 or 0.
-    pub fn client(limits: Arc<Limits>, now: Instant) -> Self {
-        Self::new(Role::Client, Scheme::Http, limits, now)
+    pub fn client(limits: impl Into<Arc<Limits>>, now: Instant) -> Self {
+        Self::new(Role::Client, Scheme::Http, limits.into(), now)
     }
 
     fn new(role: Role, scheme: Scheme, limits: Arc<Limits>, now: Instant) -> Self {

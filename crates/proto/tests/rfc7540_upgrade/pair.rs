@@ -1,7 +1,7 @@
 //! A client and a server of ours, from the offer on.
 
 use crate::parties::{client_within, first, request, server};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use thalweg_proto::h2c::Session;
 use thalweg_proto::head::{Response, Version};
 use thalweg_proto::limits::Limits;
@@ -40,6 +40,25 @@ fn both_ends_go_on_in_http_2() {
         let versions = (pair.client.session.version(), pair.server.session.version());
         assert_eq!(versions, (Version::Http2, Version::Http2));
         assert_eq!((pair.client.failure(), pair.server.failure()), (None, None));
+    }
+}
+
+/// Frames are traced from the first one on, on both sides.
+#[test]
+fn a_trace_begins_with_the_frames() {
+    let now = Instant::now();
+    let client = client_within(Limits::default(), now).session.traced();
+    let mut pair = Pair::new(client, server(now).session.traced(), now);
+    pair.client.session.open(request("GET"), true).unwrap();
+    pair.settle();
+    for caller in [&mut pair.client, &mut pair.server] {
+        let http2 = caller.session.http2().unwrap();
+        let first = std::iter::from_fn(|| http2.next_trace()).find_map(|entry| {
+            let at = Duration::ZERO;
+            let text = entry.text(at).to_string();
+            text.contains("SETTINGS").then_some(text)
+        });
+        assert!(first.is_some());
     }
 }
 
