@@ -6,11 +6,13 @@
 
 mod h1;
 mod h2;
+mod h2c;
 mod hpack;
 mod script;
 
 pub use h1::{h1_client, h1_server};
 pub use h2::{h2_client, h2_script, h2_server};
+pub use h2c::{h2c_client, h2c_server};
 pub use hpack::{hpack_decode, hpack_roundtrip};
 pub use script::Script;
 
@@ -24,6 +26,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("h2_client", h2_client),
     ("h2_script", h2_script),
     ("h2_server", h2_server),
+    ("h2c_client", h2c_client),
+    ("h2c_server", h2c_server),
     ("hpack_decode", hpack_decode),
     ("hpack_roundtrip", hpack_roundtrip),
 ];
