@@ -318,7 +318,7 @@ pub const TABLE: &[Row] = &[
         name: "log-level",
         form: "LEVEL",
         default: "info",
-        meaning: "error, warn, info, debug or trace, on standard error",
+        meaning: "error, warn, info, debug or trace (frames), to stderr",
         group: Group::Log,
         set: |draft, given| {
             draft.serve.log_level = value::word(

@@ -10,6 +10,7 @@
 //! A driver is a task of the worker's runtime. In each step it borrows the worker's buffers, does what can be
 //! done without waiting, and gives them back. It has no channel and no timer of its own.
 
+mod frames;
 mod open;
 mod opening;
 mod socket;

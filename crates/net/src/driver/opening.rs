@@ -1,5 +1,6 @@
 //! The beginning of a connection: the TLS handshake, or the octets that tell HTTP/2 from HTTP/1.x.
 
+use super::frames;
 use super::transport::{Broken, Received, Transport};
 use crate::Config;
 use crate::listen::SocketAddress;
@@ -138,7 +139,10 @@ pub(super) fn session(peer: &Peer, config: &Config, now: Instant) -> Box<dyn Ses
     let limits = Arc::clone(&config.limits);
     let epoch = Epoch::new(now, SystemTime::now());
     match (peer.protocol, &peer.tls) {
-        (Protocol::Http2, _) => Box::new(h2::Session::server(limits, now).dated(epoch)),
+        (Protocol::Http2, _) => {
+            let session = h2::Session::server(limits, now).dated(epoch);
+            frames::logged(session, &peer.address, now)
+        }
         (Protocol::Http1, Some(_)) => {
             Box::new(h1::Session::server(limits, Scheme::Https, now).dated(epoch))
         }
