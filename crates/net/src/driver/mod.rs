@@ -17,7 +17,7 @@ mod socket;
 mod transport;
 mod unsent;
 
-use crate::service::{Ended, Service};
+use crate::service::{Ended, Protocol, Service};
 use crate::worker::accept::Arrival;
 use crate::worker::{Armed, Bell, Phase, Scratch, Shared, after};
 use open::{Open, Pumped};
@@ -156,6 +156,9 @@ impl<S: Service> Driver<S> {
             Opened::Gone => Next::Enter(Stage::Over),
             Opened::Speaks(peer) => {
                 let session = opening::session(&peer, &self.shared.config, now);
+                if peer.protocol == Protocol::Http2 {
+                    self.transport.keep_kernel_short();
+                }
                 let wake = crate::Wake::new(Rc::clone(&self.bell));
                 let connection = self.service.accept(peer, wake);
                 Next::Enter(Stage::Open(Open::new(session, connection)))

@@ -35,6 +35,8 @@ pub(super) struct Open<C: Connection> {
     /// Whether close_notify was said, and our direction ended, while the peer's goes on.
     said_goodbye: bool,
     finished: bool,
+    /// Whether the session had more to write than the last round took.
+    more: bool,
     /// When the socket is looked at, while it is not read from.
     lookout: Option<Instant>,
     error: Option<ConnectionError>,
@@ -73,6 +75,7 @@ impl<C: Connection> Open<C> {
             ended: false,
             said_goodbye: false,
             finished: false,
+            more: false,
             lookout: None,
             error: None,
         }
@@ -227,6 +230,9 @@ impl<C: Connection> Open<C> {
         if transport.is_blocked() {
             return Ok(Written::Blocked);
         }
+        if self.more && self.session.is_mixed() {
+            transport.narrow();
+        }
         let more = loop {
             let gather = transport.gather(scratch);
             let full = fill(&mut *self.session, now, &mut self.connection, gather);
@@ -238,6 +244,7 @@ impl<C: Connection> Open<C> {
                 break more;
             }
         };
+        self.more = more;
         if !transport.gather(scratch).is_empty() {
             transport.send(context, now, scratch)?;
         }

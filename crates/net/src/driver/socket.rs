@@ -90,6 +90,18 @@ impl Socket {
             .unwrap_or_default()
     }
 
+    /// Bounds what the kernel takes before the network does: octets beyond it wait here, where something more urgent can
+    /// still overtake them (tcp(7), TCP_NOTSENT_LOWAT).
+    ///
+    /// # Errors
+    /// Where the kernel does not know the option.
+    pub(super) fn bound_unsent(&self, octets: u32) -> io::Result<()> {
+        match self {
+            Socket::Tcp(stream) => socket2::SockRef::from(stream).set_tcp_notsent_lowat(octets),
+            Socket::Unix(_) => Ok(()),
+        }
+    }
+
     /// Whether the peer has given up both directions, while ours is open.
     pub(super) fn is_reset(&self) -> io::Result<bool> {
         let mut socket = [PollFd::new(self, PollFlags::empty())];

@@ -23,6 +23,14 @@ use thalweg_proto::session::{Eof, Gather};
 /// The smallest round of writing that a slow client is given.
 const LEAST_ROUND: usize = 16 << 10;
 
+/// The largest round while streams of different urgency are open.
+const NARROW_ROUND: usize = 64 << 10;
+
+/// What the kernel holds that it has not sent yet, at most: enough for a millisecond at 1 Gbit/s. Measured with ten
+/// downloads and a slow client over loopback: an urgent answer comes after 0.2 instead of 4 MiB of them, and a fast
+/// client's downloads cost the same.
+const UNSENT: u32 = 128 << 10;
+
 pub(super) struct Transport {
     socket: Socket,
     tls: Option<Tls>,
@@ -291,6 +299,18 @@ impl Transport {
     pub(super) fn speak_plainly(&mut self, octets: &[u8]) {
         self.tls = None;
         self.unsent.get_or_insert_default().copy(octets);
+    }
+
+    /// Has the kernel take no more than the network will soon: the rest waits where what is more urgent overtakes it.
+    pub(super) fn keep_kernel_short(&self) {
+        if let Err(error) = self.socket.bound_unsent(UNSENT) {
+            tracing::debug!(%error, "the kernel takes all it can, and what is urgent comes after that");
+        }
+    }
+
+    /// Makes the next round a small one: what is urgent may come before it is written.
+    pub(super) fn narrow(&mut self) {
+        self.round = self.round.min(NARROW_ROUND);
     }
 
     /// Ends our direction, once all is sent.

@@ -16,6 +16,8 @@ pub struct H2Client<T, S = h2::Session> {
     pub answers: HashMap<StreamId, Answer>,
     pub goaways: usize,
     pub ended: bool,
+    /// Octets that were read.
+    pub read: u64,
 }
 
 #[derive(Debug, Default)]
@@ -52,14 +54,20 @@ impl<T: Read + Write, S: Session> H2Client<T, S> {
             answers: HashMap::new(),
             goaways: 0,
             ended: false,
+            read: 0,
         }
     }
 
     pub fn get(&mut self, path: &str) -> StreamId {
-        let request = Request::new(b"GET")
-            .with_scheme(b"http")
-            .with_authority(b"localhost")
-            .with_path(path.as_bytes());
+        self.ask(get(path))
+    }
+
+    /// The same with a Priority field.
+    pub fn get_with(&mut self, path: &str, priority: &str) -> StreamId {
+        self.ask(get(path).with_field(b"priority", priority.as_bytes()))
+    }
+
+    fn ask(&mut self, request: Request) -> StreamId {
         let id = self.session.open(request, true).unwrap();
         self.answers.insert(id, Answer::default());
         self.flush();
@@ -80,28 +88,26 @@ impl<T: Read + Write, S: Session> H2Client<T, S> {
 
     /// Steps until `done` says so or the server has closed.
     pub fn run(&mut self, done: impl Fn(&Self) -> bool) {
-        let mut chunk = vec![0; 64 << 10];
         while !done(self) && !self.ended {
-            let read = self.stream.read(&mut chunk).unwrap();
-            if read == 0 {
-                self.ended = true;
-                self.session.eof(Instant::now(), Eof::Clean).unwrap();
-                return;
-            }
-            let mut input = &chunk[..read];
-            while !input.is_empty() {
-                let received = self.session.recv(Instant::now(), input).unwrap();
-                input = &input[received.consumed..];
-                if let Some(event) = received.event {
-                    note(
-                        &mut self.session,
-                        &mut self.answers,
-                        &mut self.goaways,
-                        event,
-                    );
-                }
-            }
-            while let Some(event) = self.session.poll() {
+            self.read_some(64 << 10);
+        }
+    }
+
+    /// Reads once, so many octets at most, and takes what they say.
+    pub fn read_some(&mut self, most: usize) {
+        let mut chunk = vec![0; most];
+        let read = self.stream.read(&mut chunk).unwrap();
+        self.read += read as u64;
+        if read == 0 {
+            self.ended = true;
+            self.session.eof(Instant::now(), Eof::Clean).unwrap();
+            return;
+        }
+        let mut input = &chunk[..read];
+        while !input.is_empty() {
+            let received = self.session.recv(Instant::now(), input).unwrap();
+            input = &input[received.consumed..];
+            if let Some(event) = received.event {
                 note(
                     &mut self.session,
                     &mut self.answers,
@@ -109,8 +115,16 @@ impl<T: Read + Write, S: Session> H2Client<T, S> {
                     event,
                 );
             }
-            self.flush();
         }
+        while let Some(event) = self.session.poll() {
+            note(
+                &mut self.session,
+                &mut self.answers,
+                &mut self.goaways,
+                event,
+            );
+        }
+        self.flush();
     }
 
     /// The whole answer to one request.
@@ -157,4 +171,11 @@ fn note(
         Event::GoAway { .. } => *goaways += 1,
         _ => {}
     }
+}
+
+fn get(path: &str) -> Request {
+    Request::new(b"GET")
+        .with_scheme(b"http")
+        .with_authority(b"localhost")
+        .with_path(path.as_bytes())
 }

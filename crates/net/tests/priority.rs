@@ -1,0 +1,82 @@
+//! What is urgent overtakes what is not, though much of that is on its way: how many octets come before it, on a real
+//! socket, with a client that reads slowly.
+
+mod support;
+
+use rustls::version::TLS13;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+use support::Server;
+use support::certificate::{Pem, connect};
+use support::h2_client::H2Client;
+use thalweg_net::Config;
+use thalweg_proto::h2;
+use thalweg_proto::limits::Limits;
+
+/// A client that gives the server room for everything, and has asked for ten large things.
+fn client<T: Read + Write>(stream: T) -> H2Client<T> {
+    let limits = Limits {
+        stream_window: 64 << 20,
+        connection_window: 1 << 30,
+        ..Limits::default()
+    };
+    let session = h2::Session::client(limits, Instant::now());
+    let mut client = H2Client::over(stream, session);
+    for _ in 0..10 {
+        client.get_with("/large/16777216", "u=6, i");
+    }
+    client
+}
+
+/// How many octets come before the answer to an urgent request, beside those that the client had got already.
+fn ahead<T: Read + Write>(client: &mut H2Client<T>, socket: &TcpStream) -> u64 {
+    // Until all buffers on the way are full.
+    for _ in 0..100 {
+        client.read_some(64 << 10);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    let arrived = rustix::io::ioctl_fionread(socket).unwrap();
+    let before = client.read + arrived;
+    let urgent = client.get_with("/hello", "u=0");
+    while client.answers[&urgent].status == 0 {
+        client.read_some(16 << 10);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    client.read.saturating_sub(before)
+}
+
+/// Without a bound the kernel alone holds some four mebibytes for such a client.
+const MOST: u64 = 1 << 20;
+
+#[test]
+fn what_is_urgent_overtakes_bulk_that_a_slow_client_reads() {
+    let server = Server::plain();
+    let socket = server.connect();
+    let mut client = client(socket.try_clone().unwrap());
+    let ahead = ahead(&mut client, &socket);
+    assert!(ahead < MOST, "{ahead} octets came first");
+}
+
+/// The same where something urgent was open before, so that less is handed on at a time.
+#[test]
+fn what_is_urgent_overtakes_bulk_beside_others_that_are() {
+    let server = Server::plain();
+    let socket = server.connect();
+    let mut client = client(socket.try_clone().unwrap());
+    client.get_with("/never", "u=0");
+    let ahead = ahead(&mut client, &socket);
+    assert!(ahead < MOST, "{ahead} octets came first");
+}
+
+#[test]
+fn what_is_urgent_overtakes_bulk_over_tls() {
+    let pem = Pem::make();
+    let server = Server::start(Config::default(), pem.security());
+    let config = pem.client(&[&TLS13], &[b"h2"]);
+    let socket = server.connect();
+    let mut client = client(connect(&config, socket.try_clone().unwrap()));
+    let ahead = ahead(&mut client, &socket);
+    assert!(ahead < MOST, "{ahead} octets came first");
+}
