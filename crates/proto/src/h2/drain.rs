@@ -285,6 +285,11 @@ impl Session {
         }
         self.timers.preface = None;
         self.timers.settings = None;
+        // A client that has said all may read still: it learns which of its requests were taken in (section 6.8).
+        let reads = self.role == Role::Server && !self.streams.is_empty();
+        if reads && self.drain.last().is_none() {
+            self.conclude_drain();
+        }
         let unheard: Vec<_> = self
             .streams
             .ids()

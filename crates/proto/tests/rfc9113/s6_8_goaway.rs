@@ -9,7 +9,7 @@ use thalweg_proto::h2::Session;
 use thalweg_proto::h2::frame::{Frame, Kind, flags};
 use thalweg_proto::head::Response;
 use thalweg_proto::limits::Limits;
-use thalweg_proto::session::{Finish, Session as _, Shutdown, Streams};
+use thalweg_proto::session::{Eof, Finish, Session as _, Shutdown, Streams};
 use thalweg_testkit::caller::{Caller, Told};
 use thalweg_testkit::pair::Pair;
 
@@ -356,4 +356,32 @@ fn a_goaway_names_the_last_stream_that_was_taken_in() {
         .head(1, GET, true)
         .block(3, b"\xff\xff", true);
     assert_eq!(serve(&script).goaway(), Some((1, Code::Compression)));
+}
+
+/// "Endpoints SHOULD always send a GOAWAY frame before closing a connection so that the remote peer can know whether a
+/// stream has been partially processed": a client that has closed its half reads what was taken in, and its answers.
+#[test]
+fn a_client_that_half_closes_gets_a_goaway_with_its_answers() {
+    let script = Script::client().head(1, GET, true).head(3, POST, false);
+    let (mut server, now) = server_after(Limits::default(), &script);
+    server.flush(now);
+    server.eof(now, Eof::Clean);
+    let id = open_requests(&server)[0];
+    let answer = server.session.respond(id, Response::new(204), true);
+    answer.unwrap();
+    let sent = frames(&server.flush(now));
+    let goaway = Frame::GoAway {
+        last: 3,
+        code: Code::NoError,
+        debug: b"",
+    };
+    assert_eq!(sent[0].frame(), goaway);
+    assert!(sent[1].ends_stream() && sent.len() == 2);
+    assert_eq!(server.session.wants().end, Finish::Now);
+    // One with nothing under way has closed, and is told nothing.
+    let (mut server, now) = server_after(Limits::default(), &Script::client());
+    server.flush(now);
+    server.eof(now, Eof::Clean);
+    assert!(server.flush(now).is_empty());
+    assert_eq!(server.session.wants().end, Finish::Now);
 }
