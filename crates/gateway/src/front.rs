@@ -47,8 +47,6 @@ pub struct Front {
     /// Whether HTTP/2 is spoken, which tells of each refused request by itself.
     is_http2: bool,
     held: Share,
-    /// The streams to attend to in this turn.
-    turn: Vec<StreamId>,
 }
 
 impl Front {
@@ -71,7 +69,6 @@ impl Front {
             peer: shown.unwrap_or_default(),
             is_http2,
             held,
-            turn: Vec::new(),
         }
     }
 
@@ -95,6 +92,7 @@ impl Front {
         let request = self.desk.ids.next();
         let origin = Arc::clone(&self.origin);
         let conduit = Arc::new(Conduit::new(head, request, id, body, origin));
+        self.ledger.open(&self.desk.pages);
         let earlier = self.ledger.streams().insert(Stream {
             id,
             conduit: Arc::clone(&conduit),
@@ -174,7 +172,7 @@ impl Front {
 
     /// Does what handlers have asked for, until they ask for no more.
     fn attend_all(&mut self, session: &mut dyn Streams) {
-        let mut turn = std::mem::take(&mut self.turn);
+        let mut turn = self.desk.turn.take();
         loop {
             self.ledger.take(&mut turn);
             if turn.is_empty() {
@@ -184,7 +182,7 @@ impl Front {
                 self.attend(session, id);
             }
         }
-        self.turn = turn;
+        self.desk.turn.replace(turn);
     }
 
     fn attend(&mut self, session: &mut dyn Streams, id: StreamId) {
@@ -428,12 +426,14 @@ impl Connection for Front {
         }
         self.attend_all(session);
         self.ledger.set_at_work(false);
+        self.ledger.rest(&self.desk.pages);
     }
 
     fn woken(&mut self, session: &mut dyn Streams) {
         self.ledger.set_at_work(true);
         self.attend_all(session);
         self.ledger.set_at_work(false);
+        self.ledger.rest(&self.desk.pages);
     }
 
     fn ended(&mut self, why: Ended) {

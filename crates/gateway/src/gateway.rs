@@ -5,7 +5,7 @@ use crate::conduit::Attend;
 use crate::connections::Connections;
 use crate::date::Calendar;
 use crate::front::Front;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Pages};
 use crate::log;
 use crate::memory::{Account, Memory};
 use crate::request_id::RequestIds;
@@ -15,6 +15,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use thalweg_net::worker::{Post, Worker};
 use thalweg_net::{Peer, Service, Wake};
+use thalweg_proto::session::StreamId;
 
 /// How a gateway behaves.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +54,10 @@ pub(crate) struct Desk {
     pub(crate) lines: Option<RefCell<Lines>>,
     pub(crate) connections: RefCell<Connections<Rc<Ledger>>>,
     pub(crate) memory: Account,
+    /// For ledgers whose first stream begins.
+    pub(crate) pages: RefCell<Vec<Pages>>,
+    /// The streams that a connection attends to in its turn.
+    pub(crate) turn: RefCell<Vec<StreamId>>,
 }
 
 impl Gateway {
@@ -68,6 +73,8 @@ impl Gateway {
                 .clone()
                 .map(|log| RefCell::new(Lines::new(log))),
             connections: RefCell::new(Connections::new()),
+            pages: RefCell::default(),
+            turn: RefCell::default(),
             memory: Account::new(config.memory.clone()),
         });
         let post = worker.mailbox({

@@ -2,6 +2,12 @@
 //!
 //! A handler that answers at once puts its answer here, and the connection takes it up when the handler returns:
 //! no lock, no message and no memory of its own is between the two.
+//!
+//! ```text
+//!  idle: no memory ── open: the pages of one that is idle, or new ones ─► with streams
+//!         ▲                                                                  │
+//!         └──────────────── rest: the pages are left for others ◄────────────┘
+//! ```
 
 use crate::streams::{Answer, Table};
 use bytes::Bytes;
@@ -9,6 +15,16 @@ use std::cell::{Cell, RefCell, RefMut};
 use thalweg_net::Wake;
 use thalweg_proto::head::Response;
 use thalweg_proto::session::StreamId;
+
+/// Pages that a worker keeps.
+const SPARES: usize = 16;
+
+/// The memory of a ledger whose streams are all closed.
+#[derive(Default)]
+pub(crate) struct Pages {
+    streams: Table,
+    due: Vec<StreamId>,
+}
 
 /// See the module.
 pub(crate) struct Ledger {
@@ -27,6 +43,36 @@ impl Ledger {
             due: RefCell::default(),
             at_work: Cell::new(false),
             wake,
+        }
+    }
+
+    /// A stream begins: where it is the first, there may be pages for it.
+    pub(crate) fn open(&self, spares: &RefCell<Vec<Pages>>) {
+        let mut streams = self.streams.borrow_mut();
+        if streams.is_unused()
+            && let Some(pages) = spares.borrow_mut().pop()
+        {
+            *streams = pages.streams;
+            let mut due = self.due.borrow_mut();
+            if due.is_empty() {
+                *due = pages.due;
+            }
+        }
+    }
+
+    /// Leaves the pages for others, where no stream is open.
+    pub(crate) fn rest(&self, spares: &RefCell<Vec<Pages>>) {
+        let mut streams = self.streams.borrow_mut();
+        if !streams.is_empty() || streams.is_unused() {
+            return;
+        }
+        let streams = std::mem::take(&mut *streams);
+        let mut due = self.due.take();
+        let mut spares = spares.borrow_mut();
+        if spares.len() < SPARES {
+            // Nothing is due on streams that are closed.
+            due.clear();
+            spares.push(Pages { streams, due });
         }
     }
 

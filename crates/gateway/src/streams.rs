@@ -7,9 +7,6 @@ use std::time::Instant;
 use thalweg_proto::head::Response;
 use thalweg_proto::session::{End, StreamId, Supply};
 
-/// Up to this many places are kept when the last stream has closed.
-const IDLE_PLACES: usize = 4;
-
 /// An exchange that is under way, as its connection sees it.
 pub(crate) struct Stream {
     pub(crate) id: StreamId,
@@ -64,7 +61,7 @@ impl Answer {
     }
 }
 
-/// The streams of a connection. With none open it holds next to nothing.
+/// The streams of a connection.
 #[derive(Default)]
 pub(crate) struct Table {
     places: Vec<Option<Stream>>,
@@ -97,10 +94,17 @@ impl Table {
             .get_mut(id.slot() as usize)?
             .take_if(|stream| stream.id == id)?;
         self.open -= 1;
-        if self.open == 0 && self.places.len() > IDLE_PLACES {
-            self.places = Vec::new();
-        }
         Some(stream)
+    }
+
+    /// Whether no stream is open.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open == 0
+    }
+
+    /// Whether it holds no memory.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.places.capacity() == 0
     }
 
     /// Takes all of them out.

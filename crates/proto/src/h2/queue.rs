@@ -1,82 +1,56 @@
-//! A queue that mostly holds one thing at a time: that one is kept inline, and memory is taken only for more.
+//! A queue that gives its memory back when it is told to, and not between two things that follow each other.
 
 use std::collections::VecDeque;
 
 /// First in, first out.
 #[derive(Debug)]
 pub(super) struct Queue<T> {
-    /// None only where there is nothing at all.
-    first: Option<T>,
-    more: VecDeque<T>,
+    items: VecDeque<T>,
 }
 
 impl<T> Queue<T> {
     /// An empty one, which holds no memory.
     pub(super) fn new() -> Self {
         Self {
-            first: None,
-            more: VecDeque::new(),
+            items: VecDeque::new(),
         }
     }
 
     /// Appends.
     pub(super) fn push(&mut self, item: T) {
-        if self.first.is_none() {
-            self.first = Some(item);
-        } else {
-            self.more.push_back(item);
-        }
+        self.items.push_back(item);
     }
 
     /// The first, which stays.
     pub(super) fn first(&self) -> Option<&T> {
-        self.first.as_ref()
+        self.items.front()
     }
 
     /// Puts something in front of what is `at` places behind the first, or at the end.
     pub(super) fn insert(&mut self, at: usize, item: T) {
-        match (at.checked_sub(1), self.first.take()) {
-            (_, None) => self.first = Some(item),
-            (None, Some(first)) => {
-                self.more.push_front(first);
-                self.first = Some(item);
-            }
-            (Some(behind), first) => {
-                self.more.insert(behind.min(self.more.len()), item);
-                self.first = first;
-            }
-        }
+        self.items.insert(at.min(self.items.len()), item);
     }
 
     /// Takes the first.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<T> {
-        // Mostly there is none, and nothing has to be moved to find that out.
-        self.first.as_ref()?;
-        let item = self.first.take();
-        if !self.more.is_empty() {
-            self.first = self.more.pop_front();
-        }
-        item
+        self.items.pop_front()
     }
 
     /// Keeps those for which `keep` answers true, in their order.
-    pub(super) fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
-        self.more.retain(&mut keep);
-        if self.first.as_ref().is_some_and(|first| !keep(first)) {
-            self.first = self.more.pop_front();
-        }
+    pub(super) fn retain(&mut self, keep: impl FnMut(&T) -> bool) {
+        self.items.retain(keep);
     }
 
     /// Whether there is nothing.
     pub(super) fn is_empty(&self) -> bool {
-        self.first.is_none()
+        self.items.is_empty()
     }
 
     /// Gives memory back, where none is needed.
     pub(super) fn shrink(&mut self) {
-        if self.more.is_empty() {
-            self.more = VecDeque::new();
+        if self.items.is_empty() {
+            self.items = VecDeque::new();
         }
     }
 }
