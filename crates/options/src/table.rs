@@ -144,7 +144,7 @@ pub const TABLE: &[Row] = &[
         form: "on|off",
         default: "on",
         meaning: "HTTP/2 on plain addresses for clients of HTTP/1.1 that offer it\n\
-                  (Upgrade: h2c); never for what came through a proxy",
+                  (Upgrade: h2c); not for requests that a proxy has marked",
         group: Group::Listening,
         set: |draft, given| value::switch(given).map(|value| draft.serve.h2c_upgrade = value),
         ..EMPTY

@@ -150,6 +150,7 @@ impl Session {
         stream.step(Step::RecvEnd);
         self.last_peer = 1;
         self.timers.idle = None;
+        self.reasons.request();
         let id = self.streams.insert(stream);
         let head = without_connection(request);
         self.enroll(id, Priority::of(&head.fields));
