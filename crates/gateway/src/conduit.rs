@@ -5,7 +5,7 @@
 //!   connection (worker)                conduit                     handler (any thread)
 //!   Event::Data, End       ──►  incoming: untaken octets  ──►  read
 //!   Streams::taken         ◄──            credit          ◄──
-//!   Streams::respond       ◄──  outgoing: heads, chunks   ◄──  inform, start, write, finish, respond
+//!   Streams::push, respond ◄──  outgoing: heads, chunks   ◄──  push, inform, start, write, finish, respond
 //!   Source::read           ◄──                            ──►  room again
 //!   Event::Reset, ended    ──►  gone                      ──►  Gone
 //! ```
@@ -169,6 +169,10 @@ impl Conduit {
         self.lock().incoming.take_trailers()
     }
 
+    pub(crate) fn push(&self, head: Request) -> Result<bool, Refusal> {
+        self.command(|outgoing| outgoing.promise(head))
+    }
+
     pub(crate) fn inform(&self, head: Response) -> Result<bool, Refusal> {
         self.command(|outgoing| outgoing.inform(head))
     }
@@ -230,6 +234,14 @@ impl Conduit {
         let mut state = self.lock();
         state.incoming.end(trailers);
         self.notify(state);
+    }
+
+    /// The requests that the handler wants to promise. They go ahead of all else that is due.
+    pub(crate) fn take_promised(&self) -> Vec<Request> {
+        match self.shared.get() {
+            Some(_) => self.lock().outgoing.take_promised(),
+            None => Vec::new(),
+        }
     }
 
     /// Everything that the handler has asked for since the last time.

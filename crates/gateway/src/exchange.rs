@@ -53,6 +53,17 @@ impl Exchange {
         &self.conduit.origin.place
     }
 
+    /// Promises the client the response to another request, beside the reply to this one: see [`Remote::push`].
+    ///
+    /// # Errors
+    /// [`ReplyError::Gone`].
+    pub fn push(&self, head: Request) -> Result<(), ReplyError> {
+        if self.conduit.push(head)? {
+            self.ledger.push(self.conduit.stream);
+        }
+        Ok(())
+    }
+
     /// Replies with a head and a whole body. A content-length is added unless there is one.
     ///
     /// # Errors

@@ -2,6 +2,8 @@
 //!
 //! ```text
 //!  Event::Request ─► Conduit ─► Router ─► Handler
+//!        ▲              │
+//!        └── push ◄─────┤
 //!                       │
 //!  Ledger (local, or by message) ─► attend: credit, discard; 100, 1xx, head, resume ─► Streams
 //!                       │
@@ -110,6 +112,17 @@ impl Front {
         handler.handle(Exchange::new(Arc::clone(&conduit), Rc::clone(&self.ledger)));
     }
 
+    /// Promises what a handler wants to push, and begins each as if the client had asked for it.
+    fn promise(&mut self, session: &mut dyn Streams, asked: &Conduit, promised: Vec<Request>) {
+        for head in promised {
+            let head = of_the_same_origin(head, &asked.head);
+            match session.push(asked.stream, head.clone()) {
+                Ok(id) => self.begin(session, id, head, true),
+                Err(why) => tracing::debug!(request = %asked.id, "nothing is pushed: {why}"),
+            }
+        }
+    }
+
     fn receive(&mut self, session: &mut dyn Streams, id: StreamId, octets: &[u8], credit: usize) {
         let kept = match self.ledger.streams().find(id) {
             Some(stream) => {
@@ -196,6 +209,13 @@ impl Front {
         let Some(stream) = streams.find(id) else {
             return Ok(());
         };
+        let promised = stream.conduit.take_promised();
+        if !promised.is_empty() {
+            let asked = Arc::clone(&stream.conduit);
+            drop(streams);
+            self.promise(session, &asked, promised);
+            return self.try_attend(session, id);
+        }
         if stream.answer.is_some() {
             return self.give_answer(session, stream);
         }
@@ -494,6 +514,18 @@ impl Source for Front {
             self.close(stream, 500);
         }
     }
+}
+
+/// A promised request with the scheme and authority of the one it was promised on, where it has none of its own.
+fn of_the_same_origin(mut head: Request, asked: &Request) -> Request {
+    head.version = asked.version;
+    if let (None, Some(scheme)) = (head.scheme(), asked.scheme()) {
+        head = head.with_scheme(scheme);
+    }
+    if let (None, Some(authority)) = (head.authority(), asked.authority()) {
+        head = head.with_authority(authority);
+    }
+    head
 }
 
 /// What a stream's handler has asked for. What concerns the request's body is done at once: before the head, so

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use std::collections::VecDeque;
 use thalweg_proto::error::Code;
 use thalweg_proto::fields::Fields;
-use thalweg_proto::head::Response;
+use thalweg_proto::head::{Request, Response};
 use thalweg_proto::session::{End, Supply};
 
 /// Above this many octets that the session has not asked for yet, a writer waits.
@@ -24,6 +24,8 @@ const LOW_WATER: usize = HIGH_WATER / 2;
 #[derive(Debug, Default)]
 pub(crate) struct Outgoing {
     stage: Stage,
+    /// Requests whose responses the client shall get unasked.
+    promised: Vec<Request>,
     informational: Vec<Response>,
     head: Option<Response>,
     chunks: VecDeque<Bytes>,
@@ -74,6 +76,15 @@ impl Broken {
 pub(crate) struct OutOfOrder;
 
 impl Outgoing {
+    /// A promise of another response, at any time before the reply is complete.
+    pub(crate) fn promise(&mut self, head: Request) -> Result<(), OutOfOrder> {
+        if self.stage == Stage::Ended {
+            return Err(OutOfOrder);
+        }
+        self.promised.push(head);
+        Ok(())
+    }
+
     /// An informational head, before the final one.
     pub(crate) fn inform(&mut self, head: Response) -> Result<(), OutOfOrder> {
         if self.stage != Stage::Waiting || !head.is_informational() {
@@ -132,6 +143,11 @@ impl Outgoing {
         true
     }
 
+    /// The promises that wait to be made.
+    pub(crate) fn take_promised(&mut self) -> Vec<Request> {
+        std::mem::take(&mut self.promised)
+    }
+
     /// The informational heads that wait to be sent.
     pub(crate) fn take_informational(&mut self) -> Vec<Response> {
         std::mem::take(&mut self.informational)
@@ -178,6 +194,7 @@ impl Outgoing {
 
     /// Nobody reads the reply any more.
     pub(crate) fn clear(&mut self) {
+        self.promised.clear();
         self.informational.clear();
         self.head = None;
         self.drop_chunks();

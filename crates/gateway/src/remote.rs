@@ -140,6 +140,20 @@ impl Remote {
         self.conduit.take_trailers()
     }
 
+    /// Promises the client the response to another request, beside the reply to this one (RFC 9113, section 8.4). The
+    /// request is then handled as if the client had sent it, by whom the router chooses.
+    ///
+    /// It is a GET or HEAD without content. Scheme and authority are this request's own where it leaves them out; it may
+    /// name another authority only if this server speaks for it. A push is a favour: where the protocol, the client or
+    /// its limits take none, nothing happens. Promise before you write what refers to it, so that the client does not
+    /// ask for it itself.
+    ///
+    /// # Errors
+    /// [`ReplyError`]: the client has gone, or the reply is complete.
+    pub fn push(&self, head: Request) -> Result<(), ReplyError> {
+        self.after(self.conduit.push(head))
+    }
+
     /// Sends an informational head (1xx): any number of them, before the final one.
     ///
     /// # Errors

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thalweg_gateway::{AccessLog, Config, Remote};
 use thalweg_proto::error::Code;
-use thalweg_proto::head::Response;
+use thalweg_proto::h2;
+use thalweg_proto::head::{Request, Response};
 use thalweg_proto::limits::Limits;
 use thalweg_proto::session::Streams;
+use thalweg_testkit::caller::Told;
 
 /// A log file of a test's own, which does not exist yet.
 fn log_file(name: &str) -> PathBuf {
@@ -57,6 +59,37 @@ fn normal(line: &str) -> String {
     );
     let id = if id == "-" { "-" } else { "(id)" };
     format!("{before}[(date)]{middle} id={id} {rest}")
+}
+
+/// What is pushed is handled as what is asked for, and has a line of its own.
+#[test]
+fn a_pushed_response_has_its_line() {
+    let (site, path) = logged("pushes", |remote| {
+        if remote.head().path() == Some(b"/page") {
+            remote
+                .push(Request::new(b"GET").with_path(b"/style.css"))
+                .unwrap();
+        }
+        hello(&remote, "text");
+    });
+    let config = h2::Config {
+        push: true,
+        ..h2::Config::default()
+    };
+    let mut client = Http2::configured(site.address, config);
+    client.ask("GET", "/page", true);
+    client.until(|caller| {
+        let finished = |told: &&Told| matches!(told, Told::Finished(_));
+        (caller.told.iter().filter(finished).count() == 2).then_some(())
+    });
+    let mut lines = lines(&path, 2);
+    lines.sort_unstable();
+    let line = |path, stream| {
+        format!(
+            r#"127.0.0.1 - - [(date)] "GET {path} HTTP/2" 200 4 "-" "-" id=(id) stream={stream} in=0"#
+        )
+    };
+    assert_eq!(lines, [line("/page", 1), line("/style.css", 2)]);
 }
 
 #[test]

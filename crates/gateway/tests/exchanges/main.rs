@@ -3,6 +3,7 @@
 mod access_log;
 mod bodies;
 mod handlers;
+mod pushes;
 mod queue;
 mod replies;
 mod site;

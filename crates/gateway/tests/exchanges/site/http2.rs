@@ -20,8 +20,14 @@ pub(crate) struct Http2 {
 impl Http2 {
     /// A connection on which the server's settings have come.
     pub(crate) fn new(address: SocketAddr) -> Self {
+        Self::configured(address, h2::Config::default())
+    }
+
+    /// The same with other choices than the default ones.
+    pub(crate) fn configured(address: SocketAddr, config: h2::Config) -> Self {
+        let session = h2::Session::client(Limits::default(), Instant::now());
         let mut client = Self {
-            caller: Caller::new(h2::Session::client(Limits::default(), Instant::now())),
+            caller: Caller::new(session.configured(config)),
             stream: connect(address),
         };
         client.flush();
