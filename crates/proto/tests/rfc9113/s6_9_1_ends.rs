@@ -225,3 +225,26 @@ fn the_end_of_a_body_never_goes_before_its_head() {
     assert_eq!(sent, expected);
     assert_eq!(server.session.open_streams(), 0);
 }
+
+/// Padding counts as content does: where there is no room, an end goes without.
+#[test]
+fn an_end_behind_a_shut_window_is_not_padded() {
+    use thalweg_proto::h2::{Config, Padding};
+    let now = Instant::now();
+    let config = Config {
+        padding: Padding::Octets(50),
+        ..Config::default()
+    };
+    let session = Session::server(Limits::default(), now).configured(config);
+    let mut server = Caller::new(session);
+    let script = Script::client().settings(&[(4, 0)]).head(1, GET, true);
+    server.feed(now, &script.0);
+    let id = open_requests(&server)[0];
+    let head = Response::new(200);
+    server.session.respond(id, head, false).unwrap();
+    server.say(id, octets(0), true);
+    let sent = frames(&server.flush(now));
+    let last = sent.last().unwrap();
+    assert_eq!((last.header.kind, last.header.length), (Kind::Data, 0));
+    assert!(last.ends_stream());
+}
