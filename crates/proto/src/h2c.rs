@@ -206,7 +206,10 @@ impl Session {
             return Err(Violation::Status);
         }
         let mut http2 = self.chosen(h2::Session::client(Arc::clone(&self.limits), now));
-        http2.upgraded(request).map_err(|_| Violation::Status)?;
+        let id = http2.upgraded(request).map_err(|_| Violation::Status)?;
+        if http1.is_unwanted() {
+            http2.discard(id);
+        }
         if !http1.persists() {
             http2.shutdown(now, Shutdown::Graceful);
         }
@@ -276,6 +279,7 @@ impl Streams for Session {
             .with_field(b"upgrade", b"h2c")
             .with_field(b"http2-settings", settings.as_bytes());
         let id = http1.open(offer, end)?;
+        self.undecided = true;
         self.offered = Some(Box::new(head));
         Ok(id)
     }

@@ -180,6 +180,13 @@ impl Session {
         !self.ahead.is_empty()
     }
 
+    /// Whether the rest of the peer's message was discarded.
+    pub(crate) fn is_unwanted(&self) -> bool {
+        self.exchange
+            .as_ref()
+            .is_some_and(|exchange| exchange.unwanted)
+    }
+
     /// Whether there has been no exchange yet.
     pub(crate) fn is_unused(&self) -> bool {
         self.count == 0

@@ -2,8 +2,8 @@
 
 use crate::parties::{client, client_within, first, frames, request};
 use std::time::Instant;
-use thalweg_proto::error::Violation;
-use thalweg_proto::h2::frame::{Frame, Kind};
+use thalweg_proto::error::{UsageError, Violation};
+use thalweg_proto::h2::frame::{Frame, Header, Kind, Settings};
 use thalweg_proto::h2::{Offer, PREFACE};
 use thalweg_proto::head::{Request, Version};
 use thalweg_proto::limits::Limits;
@@ -16,7 +16,7 @@ const SWITCHING: &str = "HTTP/1.1 101 Any\r\nConnection: Upgrade\r\nUpgrade: h2c
 /// What a server says in HTTP/2: SETTINGS, and a whole response with this status on a stream.
 fn response(block: &[u8], stream: u32) -> Vec<u8> {
     let mut octets = Vec::new();
-    Frame::Settings(thalweg_proto::h2::frame::Settings::new(&[])).write(0, &mut octets);
+    Frame::Settings(Settings::new(&[])).write(0, &mut octets);
     Frame::Headers {
         block,
         priority: None,
@@ -206,6 +206,55 @@ fn what_cannot_be_an_offer_is_plain_http_1_1() {
             assert_eq!(caller.flush(now), b"GET / HTTP/1.1\r\nhost: a\r\n\r\n");
         }
     }
+}
+
+/// What the session did not take is no first request: the one after it is.
+#[test]
+fn a_request_that_could_not_be_sent_costs_no_offer() {
+    let now = Instant::now();
+    let mut caller = client(now);
+    for wrong in [
+        request("GET").with_field(b"a b", b""),
+        request("GET").with_field(b"te", b"\n"),
+    ] {
+        assert_eq!(caller.session.open(wrong, true), Err(UsageError::BadField));
+    }
+    let id = caller.session.open(request("GET"), true).unwrap();
+    caller.flush(now);
+    caller.feed(now, SWITCHING.as_bytes());
+    assert_eq!(caller.session.version(), Version::Http2);
+    caller.feed(now, &response(&[0x89], 1));
+    assert_eq!(caller.told.last(), Some(&Told::Finished(id)));
+}
+
+/// What was commanded before the change holds after it.
+#[test]
+fn a_response_that_was_discarded_before_the_101_stays_unwanted() {
+    let now = Instant::now();
+    let mut caller = client(now);
+    let id = caller.session.open(request("GET"), true).unwrap();
+    caller.flush(now);
+    caller.session.discard(id);
+    caller.feed(now, SWITCHING.as_bytes());
+    let mut octets = Vec::new();
+    Frame::Settings(Settings::new(&[])).write(0, &mut octets);
+    let head = Frame::Headers {
+        block: &[0x88],
+        priority: None,
+        end_headers: true,
+        end_stream: false,
+    };
+    head.write(1, &mut octets);
+    caller.feed(now, &octets);
+    assert!(matches!(
+        caller.told[..],
+        [Told::Response(..), Told::Finished(_)]
+    ));
+    let octets = caller.flush(now);
+    let said = frames(octets.strip_prefix(&PREFACE[..]).unwrap());
+    let reset =
+        |(header, _): &(Header, &[u8])| header.kind == Kind::RstStream && header.stream == 1;
+    assert!(said.iter().any(reset));
 }
 
 /// A request of the caller's own for another protocol is the caller's own affair.
