@@ -12,7 +12,7 @@
 
 use super::block::{Purpose, Start};
 use super::control::{Control, Head};
-use super::frame::MAX_STREAM;
+use super::frame::{Kind, MAX_STREAM};
 use super::recv::Standing;
 use super::resets::By;
 use super::seldom::Seldom;
@@ -80,9 +80,11 @@ impl Session {
     ) -> bool {
         let parent = self.streams.get(on).map(|parent| parent.number);
         let Some(stream) = self.streams.get_mut(id) else {
+            self.trace.unsent(Kind::PushPromise, id);
             return false;
         };
         let Some(parent) = parent.filter(|_| self.peer.push) else {
+            self.trace.unsent(Kind::PushPromise, id);
             self.remove(id);
             self.events.push(Event::Reset {
                 id,
@@ -106,6 +108,7 @@ impl Session {
         out: &mut Gather,
     ) -> bool {
         let Some(stream) = self.streams.get(id) else {
+            self.trace.unsent(Kind::Headers, id);
             return false;
         };
         let waits = stream.parked || (stream.state == State::ReservedLocal && !self.may_push());

@@ -2,8 +2,11 @@
 
 use crate::{Uploads, gigabit, link, pings, traced_gigabit, upload};
 use std::time::Duration;
+use thalweg_proto::error::Violation;
 use thalweg_proto::h2::Window;
-use thalweg_proto::limits::Limits;
+use thalweg_proto::h2::frame::Frame;
+use thalweg_proto::head::Response;
+use thalweg_proto::limits::{Limits, Rate};
 use thalweg_proto::session::{StreamId, Streams};
 
 const KIB: u64 = 1 << 10;
@@ -36,6 +39,27 @@ fn one_upload_fills_a_long_fast_link_within_16_mib() {
     let (stream, connection) = sizes(&link, id);
     assert!(stream <= 12 * MIB, "{stream}");
     assert!(connection <= 16 * MIB, "{connection}");
+}
+
+/// A client's windows grow as well.
+#[test]
+fn one_download_fills_a_long_fast_link() {
+    let mut link = gigabit(Window::Automatic);
+    link.client.keeps = false;
+    let id = link.client.session.open(crate::a_request(b"GET"), true);
+    let id = id.unwrap();
+    link.run(SECOND / 10);
+    let session = &mut link.server.session;
+    session.respond(id, Response::new(200), false).unwrap();
+    for _ in 0..1000 {
+        let piece = bytes::Bytes::from_static(&[0; 1 << 20]);
+        link.server.say(id, piece, false);
+    }
+    link.run(SECOND);
+    let before = link.client.heard_of(id);
+    link.run(2 * SECOND);
+    let share = (link.client.heard_of(id) - before) as f64 / 250e6;
+    assert!(share >= 0.9, "{share}");
 }
 
 /// What the windows are for: with those that stay as they are the same link is nearly empty.
@@ -196,4 +220,41 @@ fn no_window_grows_beyond_its_limit() {
     assert!(sizes(&link, ids[0]).1 <= 2 * MIB);
     let extra: u64 = ids.iter().map(|id| sizes(&link, *id).0 - 256 * KIB).sum();
     assert!(extra <= 2 * MIB * 3 / 4, "{extra}");
+}
+
+/// Nobody but the peer knows when it has got our PING: an answer to none is counted against it.
+#[test]
+fn answers_to_pings_that_were_not_sent_are_glitches() {
+    let limits = Limits {
+        glitches: Rate {
+            burst: 10,
+            per_second: 0,
+        },
+        ..Limits::default()
+    };
+    let round_trip = Duration::from_millis(50);
+    let mut link = link(
+        limits,
+        1_000_000_000,
+        round_trip,
+        256 * KIB,
+        Window::Automatic,
+    );
+    upload(&mut link);
+    link.run(2 * SECOND);
+    assert_eq!(
+        link.server.failure(),
+        None,
+        "answers to its own PINGs are none"
+    );
+    let mut forged = Vec::new();
+    Frame::PingAck(*b"grow\0\0\0\x01").write(0, &mut forged);
+    let mut fed = 0;
+    while link.server.failure().is_none() {
+        link.server.feed(link.now, &forged);
+        fed += 1;
+    }
+    let failure = link.server.failure().map(|error| error.why);
+    assert_eq!(failure, Some(Violation::TooManyGlitches));
+    assert!((8..=11).contains(&fed), "each one counts: {fed}");
 }

@@ -3,6 +3,7 @@
 use crate::{a_request, entries, traced_pair, units};
 use bytes::Bytes;
 use std::time::Instant;
+use thalweg_proto::error::Code;
 use thalweg_proto::h2::frame::{Frame, HEADER_LEN, Header, Kind};
 use thalweg_proto::h2::trace::{Begins, Direction, Entry};
 use thalweg_proto::head::Response;
@@ -223,4 +224,31 @@ fn there_is_no_trace_unless_it_is_asked_for() {
     pair.settle();
     assert_eq!(entries(&mut pair.server), []);
     assert_eq!(entries(&mut pair.client), []);
+}
+
+/// A head whose stream has ended before it left is told as one that never will.
+#[test]
+fn heads_that_never_leave_are_told() {
+    let now = Instant::now();
+    let (client, server) = traced_pair(now);
+    let mut pair = Pair::new(client, server, now);
+    let id = pair.client.session.open(a_request(b"GET"), true).unwrap();
+    pair.client.session.reset(id, Code::Cancel);
+    pair.settle();
+    let unsent = |entries: Vec<Entry>| {
+        let told = |entry| match entry {
+            Entry::Unsent { kind, stream } => Some((kind, stream)),
+            _ => None,
+        };
+        entries.into_iter().filter_map(told).collect::<Vec<_>>()
+    };
+    assert_eq!(unsent(entries(&mut pair.client)), [(Kind::Headers, 1)]);
+    let id = pair.client.session.open(a_request(b"GET"), true).unwrap();
+    pair.settle();
+    assert_eq!(unsent(entries(&mut pair.client)), []);
+    let session = &mut pair.server.session;
+    session.respond(id, Response::new(204), true).unwrap();
+    session.reset(id, Code::Cancel);
+    pair.settle();
+    assert_eq!(unsent(entries(&mut pair.server)), [(Kind::Headers, 3)]);
 }

@@ -20,7 +20,7 @@ use crate::error::Violation;
 use crate::fields::Field;
 use crate::hpack;
 use crate::limits::Limits;
-use crate::session::Role;
+use crate::session::{Role, StreamId};
 use bytes::Bytes;
 use std::collections::{BTreeSet, VecDeque};
 
@@ -57,6 +57,14 @@ pub enum Entry {
     },
     /// A frame is complete, with its CONTINUATION frames where it has any, or was found to be wrong.
     Unit(Unit),
+    /// HEADERS or PUSH_PROMISE of ours that will not leave: the stream, or the one that it was promised on, has ended
+    /// before.
+    Unsent {
+        /// The type.
+        kind: Kind,
+        /// The stream; of PUSH_PROMISE the promised one.
+        stream: u64,
+    },
 }
 
 /// A frame; HEADERS and PUSH_PROMISE with the CONTINUATION frames that complete their field block.
@@ -270,6 +278,15 @@ impl Trace {
     pub(super) fn sent(&mut self, run: &[u8], at: usize) {
         if let Some(tracer) = &mut self.0 {
             tracer.sent(run.get(at..).unwrap_or_default());
+        }
+    }
+
+    /// A head will not be written any more.
+    #[inline]
+    pub(super) fn unsent(&mut self, kind: Kind, id: StreamId) {
+        if let Some(tracer) = &mut self.0 {
+            let stream = id.number();
+            tracer.add(Entry::Unsent { kind, stream });
         }
     }
 

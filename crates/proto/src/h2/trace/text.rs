@@ -90,7 +90,7 @@ impl<'a> Text<'a> {
 impl Display for Text<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self.entry {
-            Entry::Begun { .. } | Entry::Data { .. } => Ok(()),
+            Entry::Begun { .. } | Entry::Data { .. } | Entry::Unsent { .. } => Ok(()),
             Entry::Unit(unit) => self.unit(unit, f),
         }
     }
