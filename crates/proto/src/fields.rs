@@ -36,7 +36,7 @@ thread_local! {
 /// assert_eq!(fields.all(b"set-cookie").count(), 2);
 /// assert_eq!(fields.section_size(), 2 * (10 + 3 + 32));
 /// ```
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Fields {
     octets: Vec<u8>,
     lines: Vec<Line>,
@@ -285,6 +285,14 @@ impl Fields {
             "a field list holds at most 4 GiB"
         );
         self.octets.len() as u32
+    }
+}
+
+impl Clone for Fields {
+    fn clone(&self) -> Self {
+        let mut copy = Self::with_capacity(self.lines.len(), self.octets.len());
+        copy.copy_from(self);
+        copy
     }
 }
 

@@ -111,16 +111,32 @@ impl<N: Copy + Default> Decoder<N> {
         let mut size = 0_usize;
         while let Some((&first, after)) = rest.split_first() {
             rest = after;
-            if first & 0x80 != 0 {
-                let index = integer::decode(first, 7, &mut rest)?;
-                let (joined, note) = self.indexed(index).ok_or(DecodeError::Index)?;
-                size = size.saturating_add(joined.size());
-                if size <= limit {
-                    line(joined, note);
+            let literal = match Kind::of(first)? {
+                None => None,
+                Some(kind) => {
+                    let room = limit.saturating_sub(size);
+                    Some(self.literal(kind, first, &mut rest, room)?)
                 }
-            } else {
-                let room = limit.saturating_sub(size);
-                size = size.saturating_add(self.literal(first, &mut rest, room, &mut line)?);
+            };
+            let mut fresh = N::default();
+            let (joined, note, counts) = match &literal {
+                None => {
+                    let index = integer::decode(first, 7, &mut rest)?;
+                    let (joined, note) = self.indexed(index).ok_or(DecodeError::Index)?;
+                    (joined, note, joined.size())
+                }
+                Some(literal) => {
+                    let never_index = literal.kind == Kind::NeverIndexed;
+                    let joined = Joined::new(self.table.tail(), literal.name, never_index);
+                    (joined, &mut fresh, literal.size)
+                }
+            };
+            size = size.saturating_add(counts);
+            if size <= limit {
+                line(joined, note);
+            }
+            if let Some(literal) = literal {
+                self.end_literal(literal, fresh);
             }
         }
         self.table.settle();
@@ -174,39 +190,36 @@ impl<N: Copy + Default> Decoder<N> {
         }
     }
 
-    /// A literal (RFC 7541, section 6.2), handed to `line` if it counts at most `room`. Says what it counts.
-    ///
-    /// It is put together in the tail of the table's arena. Evicting happens after, so that its name may be that
-    /// of an entry which it evicts (section 4.4).
+    /// Puts a literal (RFC 7541, section 6.2) together in the tail of the table's arena, if it counts at most `room`
+    /// or may be entered.
     fn literal(
         &mut self,
+        kind: Kind,
         first: u8,
         rest: &mut &[u8],
         room: usize,
-        line: &mut impl FnMut(Joined<'_>, &mut N),
-    ) -> Result<usize, DecodeError> {
-        let literal = Literal::of(first)?;
+    ) -> Result<Literal, DecodeError> {
         // A string that is longer than both can neither be handed over nor entered: its length is enough.
         let most = room.max(self.table.limit() as usize);
-        let name = match integer::decode(first, literal.prefix(), rest)? {
+        let name = match integer::decode(first, kind.prefix(), rest)? {
             0 => self.string(rest, most)?,
             index => self.name(index)?,
         };
         let value = self.string(rest, most)?;
         let size = name.saturating_add(value).saturating_add(LINE_OVERHEAD);
-        let mut note = N::default();
-        if size <= room {
-            let never_index = literal == Literal::NeverIndexed;
-            line(Joined::new(self.table.tail(), name, never_index), &mut note);
-        }
-        if literal != Literal::Indexed {
+        Ok(Literal { kind, name, size })
+    }
+
+    /// Enters the literal in the tail, or takes it back. Evicting happens only here, so that its name may be that of
+    /// an entry which it evicts (section 4.4).
+    fn end_literal(&mut self, literal: Literal, note: N) {
+        if literal.kind != Kind::Indexed {
             self.table.take_back();
-        } else if size <= self.table.limit() as usize {
-            self.table.enter(name, note);
+        } else if literal.size <= self.table.limit() as usize {
+            self.table.enter(literal.name, note);
         } else {
             self.table.clear();
         }
-        Ok(size)
     }
 
     /// Appends the name of the line with this index to the tail, and says how long it is.
@@ -242,22 +255,33 @@ impl<N: Copy + Default> Decoder<N> {
     }
 }
 
+/// A literal that was read.
+struct Literal {
+    kind: Kind,
+    /// How long its name is.
+    name: usize,
+    /// What it counts.
+    size: usize,
+}
+
 /// The three kinds of literal (RFC 7541, section 6.2).
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Literal {
+enum Kind {
     Indexed,
     NotIndexed,
     NeverIndexed,
 }
 
-impl Literal {
-    /// What the first octet of a representation that is no index says.
-    fn of(first: u8) -> Result<Self, DecodeError> {
+impl Kind {
+    /// What the first octet of a representation says; none for an index.
+    #[inline]
+    fn of(first: u8) -> Result<Option<Self>, DecodeError> {
         match first >> 4 {
-            0 => Ok(Self::NotIndexed),
-            1 => Ok(Self::NeverIndexed),
+            8.. => Ok(None),
+            0 => Ok(Some(Self::NotIndexed)),
+            1 => Ok(Some(Self::NeverIndexed)),
             2 | 3 => Err(DecodeError::TableSizeMisplaced),
-            _ => Ok(Self::Indexed),
+            _ => Ok(Some(Self::Indexed)),
         }
     }
 
@@ -321,11 +345,9 @@ mod tests {
         integer::encode(0x80, 7, 1_000_000, &mut block);
         block.resize(block.len() + 1_000_000, 0);
         let most = 5000;
-        let mut handed = 0;
-        let first = block[0];
         let mut rest = &block[1..];
-        let size = decoder.literal(first, &mut rest, most, &mut |_, _| handed += 1);
-        assert_eq!((size, handed), (Ok(1_600_033), 0));
+        let literal = decoder.literal(Kind::NotIndexed, block[0], &mut rest, most);
+        assert_eq!(literal.map(|literal| literal.size), Ok(1_600_033));
         assert!(decoder.table.capacity() <= 4 * most);
     }
 }
