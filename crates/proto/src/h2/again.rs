@@ -2,9 +2,12 @@
 //! what was found out about it, and the block that it made, serve as long as the next head says the same and the
 //! encoder's table has not changed.
 
+use super::message;
+use crate::error::UsageError;
 use crate::fields::Fields;
 use crate::head::Response;
 use crate::hpack::Encoder;
+use crate::syntax;
 
 /// What is known of the last response's head. It holds no memory before there is one.
 #[derive(Debug, Default)]
@@ -12,30 +15,44 @@ pub(super) struct Again {
     last: Option<Box<Last>>,
 }
 
+/// What a head says that a session has to know, when its lines may be sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Checked {
+    /// The length of the content.
+    pub(super) announced: Option<u64>,
+    /// Whether there is a Priority field.
+    pub(super) prioritizes: bool,
+}
+
 #[derive(Debug, Default)]
 struct Last {
     status: u16,
     /// The lines, which may be sent.
     fields: Fields,
-    announced: Option<u64>,
+    checked: Checked,
     block: Vec<u8>,
     /// What the encoder's table was when it made the block and stayed as it was.
     table: Option<u64>,
 }
 
 impl Again {
-    /// The length that the head announces, if it is the last one again: then it may be sent.
-    pub(super) fn announced(&self, head: &Response) -> Option<Option<u64>> {
-        Some(self.last(head)?.announced)
-    }
-
-    /// Remembers a head that may be sent.
-    pub(super) fn remember(&mut self, head: &Response, announced: Option<u64>) {
+    /// Looks at a head that is to be sent, unless it is the last one again.
+    pub(super) fn check(&mut self, head: &Response) -> Result<Checked, UsageError> {
+        if let Some(last) = self.last(head) {
+            return Ok(last.checked);
+        }
+        message::check_lines(&head.fields)?;
+        let announced = syntax::content_length(&head.fields);
+        let checked = Checked {
+            announced: announced.map_err(|_| UsageError::BadField)?,
+            prioritizes: head.fields.contains(b"priority"),
+        };
         let last = self.last.get_or_insert_default();
         last.status = head.status;
         last.fields.copy_from(&head.fields);
-        last.announced = announced;
+        last.checked = checked;
         last.table = None;
+        Ok(checked)
     }
 
     /// The block that the encoder would make of this head, if it is known.

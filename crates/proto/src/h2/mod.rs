@@ -78,7 +78,7 @@ use crate::session::{
     Eof, Epoch, Event, Gather, Output, Priority, Received, Role, Shutdown, StreamId, Streams,
     Supply, Wants,
 };
-use again::Again;
+use again::{Again, Checked};
 pub use config::{Config, Rfc7540Priorities};
 use control::{Control, Head, Waiting};
 pub use dependencies::Place;
@@ -438,16 +438,10 @@ impl Streams for Session {
             100..=999 => {}
             _ => return Err(UsageError::BadField),
         }
-        let announced = match self.again.announced(&head) {
-            Some(announced) => announced,
-            None => {
-                message::check_lines(&head.fields)?;
-                let announced = crate::syntax::content_length(&head.fields);
-                let announced = announced.map_err(|_| UsageError::BadField)?;
-                self.again.remember(&head, announced);
-                announced
-            }
-        };
+        let Checked {
+            announced,
+            prioritizes,
+        } = self.again.check(&head)?;
         if announced.is_some() && !stream.asked.may_announce(head.status) {
             head.fields.retain(|field| field.name != b"content-length");
         }
@@ -460,7 +454,9 @@ impl Streams for Session {
             stream.to_say = content;
             stream.asked = stream.asked.answered(head.status);
             stream.saying = if end { Saying::Whole } else { Saying::Body };
-            self.refine(id, &head.fields);
+            if prioritizes {
+                self.refine(id, &head.fields);
+            }
         }
         self.control.push(Control::Head {
             id,

@@ -205,6 +205,9 @@ impl Schedule {
             return tree.spent(id.number() as u32, octets);
         }
         let waits = turn.waits;
+        if self.levels.is_none() && self.line.len() == usize::from(waits) {
+            return;
+        }
         self.remove(id, turn);
         if self.levels.is_some() || !self.line.is_empty() {
             self.count(turn, octets as u64);

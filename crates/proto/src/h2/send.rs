@@ -128,10 +128,13 @@ impl Session {
                     // Nothing, and no promise: as good as a deferral.
                     stream.deferred = true;
                 } else {
-                    if !more {
-                        stream.saying = Saying::Whole;
-                    }
                     self.piece = Some((id, Piece { bytes, end }));
+                    self.question = None;
+                    if more {
+                        // It stays in line: there will be another question.
+                        return Ok(());
+                    }
+                    stream.saying = Saying::Whole;
                 }
             }
             Supply::Deferred => stream.deferred = true,
@@ -202,8 +205,14 @@ impl Session {
                 out.extend(padding::zeros(padding));
             }
         }
+        let no_room = stream.send_window.room() == 0;
         match end {
-            End::More => self.schedule(id),
+            End::More => {
+                if no_room {
+                    self.leave_schedule(id);
+                }
+                self.schedule(id);
+            }
             End::Last => self.said_all(id),
             End::Trailers(trailers) if written => self.control.push(Control::Head {
                 id,
