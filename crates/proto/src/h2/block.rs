@@ -202,6 +202,9 @@ impl Session {
         if opens && self.open_pushes() >= self.limits.streams as usize {
             return Ok(Purpose::Fault(id, Violation::TooManyStreams));
         }
+        if opens {
+            self.timers.idle = None;
+        }
         let Some(stream) = self.streams.get_mut(id) else {
             return Ok(Purpose::Ignored);
         };

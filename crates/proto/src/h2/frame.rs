@@ -13,7 +13,12 @@
 //!  +---------------------------------------------------------------+
 //! ```
 
+mod lists;
+
 use crate::error::{Code, Violation};
+use lists::counted;
+pub(super) use lists::write_counted;
+pub use lists::{Origins, SETTING_LEN, Settings};
 
 /// A value that names a stream: 31 bits.
 pub const MAX_STREAM: u32 = 0x7fff_ffff;
@@ -354,7 +359,7 @@ impl<'a> Frame<'a> {
                 Frame::RstStream(Code::from_number(first_number(payload).ok_or_else(short)?))
             }
             Kind::Settings if header.has(flags::ACK) => Frame::SettingsAck,
-            Kind::Settings => Frame::Settings(Settings(payload)),
+            Kind::Settings => Frame::Settings(Settings::new(payload)),
             Kind::PushPromise => {
                 let (promised, block) = unpadded(header, payload)?
                     .split_first_chunk::<4>()
@@ -464,8 +469,8 @@ impl<'a> Frame<'a> {
                 out.extend_from_slice(&code.number().to_be_bytes());
                 (Kind::RstStream, 0)
             }
-            Frame::Settings(Settings(entries)) => {
-                out.extend_from_slice(entries);
+            Frame::Settings(entries) => {
+                out.extend_from_slice(entries.octets());
                 (Kind::Settings, 0)
             }
             Frame::SettingsAck => (Kind::Settings, flags::ACK),
@@ -505,8 +510,8 @@ impl<'a> Frame<'a> {
                 out.extend_from_slice(value);
                 (Kind::AltSvc, 0)
             }
-            Frame::Origin(Origins(entries)) => {
-                out.extend_from_slice(entries);
+            Frame::Origin(origins) => {
+                out.extend_from_slice(origins.octets());
                 (Kind::Origin, 0)
             }
             Frame::PriorityUpdate { prioritized, value } => {
@@ -535,65 +540,6 @@ pub(super) fn complete(out: &mut [u8], at: usize, kind: Kind, flags: u8, stream:
     if let Some(place) = out.get_mut(at..at + HEADER_LEN) {
         place.copy_from_slice(&header.octets());
     }
-}
-
-/// One line of a SETTINGS frame.
-pub const SETTING_LEN: usize = 6;
-
-/// The parameters of a SETTINGS frame, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings<'a>(&'a [u8]);
-
-impl<'a> Settings<'a> {
-    /// Over octets that hold whole entries.
-    pub fn new(entries: &'a [u8]) -> Self {
-        Self(entries)
-    }
-
-    /// Identifier and value of each.
-    pub fn iter(self) -> impl ExactSizeIterator<Item = (u16, u32)> + 'a {
-        let (entries, _) = self.0.as_chunks::<SETTING_LEN>();
-        entries
-            .iter()
-            .map(|[a, b, value @ ..]| (u16::from_be_bytes([*a, *b]), u32::from_be_bytes(*value)))
-    }
-}
-
-/// The entries of an ORIGIN frame, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Origins<'a>(&'a [u8]);
-
-impl<'a> Origins<'a> {
-    /// Over octets that hold whole entries; none where they do not.
-    pub fn new(entries: &'a [u8]) -> Option<Self> {
-        let mut rest = entries;
-        while !rest.is_empty() {
-            (_, rest) = counted(rest)?;
-        }
-        Some(Self(entries))
-    }
-
-    /// Each origin, as it was sent.
-    pub fn iter(self) -> impl Iterator<Item = &'a [u8]> {
-        let mut rest = self.0;
-        std::iter::from_fn(move || {
-            let (origin, after) = counted(rest)?;
-            rest = after;
-            Some(origin)
-        })
-    }
-}
-
-/// Octets behind their number, and what follows them.
-fn counted(octets: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (number, rest) = octets.split_first_chunk::<2>()?;
-    rest.split_at_checked(usize::from(u16::from_be_bytes(*number)))
-}
-
-/// Appends octets behind their number. The caller keeps to 16 bits.
-pub(super) fn write_counted(octets: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(&(octets.len() as u16).to_be_bytes());
-    out.extend_from_slice(octets);
 }
 
 /// How much of a DATA payload is content, once the pad length is known (RFC 9113, section 6.1). `None`: not padded.

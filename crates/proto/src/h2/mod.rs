@@ -289,6 +289,8 @@ impl Session {
             if self.streams.is_empty() {
                 self.timers.quiet();
                 self.retire();
+            } else if self.is_left_with_promises() {
+                self.timers.idle.get_or_insert(self.timers.now);
             }
         }
     }

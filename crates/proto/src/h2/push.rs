@@ -258,6 +258,13 @@ impl Session {
         self.streams.iter().filter(reserved).count()
     }
 
+    /// Client: whether nothing is open, and the server has only promised more: nobody waits for that longer than for a
+    /// connection without streams.
+    pub(super) fn is_left_with_promises(&self) -> bool {
+        let pushed = self.streams.pushed();
+        self.role == Role::Client && pushed == self.streams.len() && self.promises() == pushed
+    }
+
     /// How many pushed streams are open.
     pub(super) fn open_pushes(&self) -> usize {
         self.streams.pushed() - self.promises()

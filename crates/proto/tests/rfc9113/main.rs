@@ -27,6 +27,7 @@ mod s8_1_messages;
 mod s8_2_fields;
 mod s8_3_pseudo;
 mod s8_4_push;
+mod s8_4_push_limits;
 mod s8_5_connect;
 mod same_heads;
 mod wire;

@@ -407,6 +407,31 @@ fn promises_that_are_not_kept_are_bounded() {
     assert_eq!(pushes(&outcome), [(2, 1), (4, 1), (8, 1)]);
 }
 
+/// [`Limits::idle_time`]: promises alone keep no connection; a response that has begun does.
+#[test]
+fn promises_do_not_keep_a_connection_from_being_idle() {
+    for begun in [false, true] {
+        let (limits, now) = (Limits::default(), Instant::now());
+        let mut client = Caller::new(client(&limits, now));
+        let answered = Script::agreed()
+            .promise(1, 2)
+            .promise(1, 4)
+            .head(1, OK, true)
+            .head(3, OK, true)
+            .reset(3, Code::NoError)
+            .reset(4, Code::Cancel);
+        client.feed(now, &answered.0);
+        assert_eq!(client.session.open_streams(), 1);
+        let soon = now + limits.idle_time / 2;
+        if begun {
+            client.feed(soon, &Script::default().head(2, OK, false).0);
+        }
+        client.expire(now + limits.idle_time);
+        let failure = client.failure().map(|error| error.why);
+        assert_eq!(failure, (!begun).then_some(Violation::IdleTimeout));
+    }
+}
+
 /// Section 5.1.2: pushed streams count when they open, and "An endpoint that receives a HEADERS frame that causes its
 /// advertised concurrent stream limit to be exceeded MUST treat this as a stream error".
 #[test]
