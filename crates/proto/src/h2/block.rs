@@ -220,7 +220,8 @@ impl Session {
         } else if end && stream.asked != Asked::Tunnel {
             Purpose::Trailers(id)
         } else {
-            // Tunnels have no trailers (RFC 9113, section 8.5). A second head in the middle of a message (RFC 9113, section 8.1).
+            // A second head in the middle of a message (RFC 9113, section 8.1), or trailers of a tunnel, which has none
+            // (section 8.5).
             Purpose::Fault(id, Violation::StreamState)
         })
     }
