@@ -22,12 +22,13 @@ use crate::incoming::{Incoming, Read};
 use crate::outgoing::{Broken, OutOfOrder, Outgoing};
 use crate::request_id::RequestId;
 use bytes::Bytes;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use thalweg_net::Peer;
 use thalweg_net::worker::Post;
 use thalweg_proto::fields::Fields;
 use thalweg_proto::head::{Request, Response};
-use thalweg_proto::session::{StreamId, Supply};
+use thalweg_proto::session::{Priority, StreamId, Supply};
 
 /// Where an exchange comes from: one for all exchanges of a connection.
 pub(crate) struct Origin {
@@ -59,7 +60,36 @@ pub(crate) struct Conduit {
     pub(crate) stream: StreamId,
     pub(crate) has_body: bool,
     pub(crate) origin: Arc<Origin>,
+    /// What was said of the priority after the head.
+    said: Said,
     shared: OnceLock<Box<Shared>>,
+}
+
+/// A priority that changes under everybody's eyes; at first there is none.
+#[derive(Debug, Default)]
+struct Said(AtomicU8);
+
+impl Said {
+    /// Tells a priority from nothing.
+    const SOMETHING: u8 = 0x80;
+    const INCREMENTAL: u8 = 0x40;
+
+    fn set(&self, priority: Priority) {
+        let incremental = match priority.incremental {
+            true => Self::INCREMENTAL,
+            false => 0,
+        };
+        let octet = Self::SOMETHING | incremental | priority.urgency.min(7);
+        self.0.store(octet, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Option<Priority> {
+        let octet = self.0.load(Ordering::Relaxed);
+        (octet != 0).then_some(Priority {
+            urgency: octet & 7,
+            incremental: octet & Self::INCREMENTAL != 0,
+        })
+    }
 }
 
 struct Shared {
@@ -75,6 +105,8 @@ struct State {
     attention: bool,
     /// A thread waits for a change.
     awaited: bool,
+    /// The handler's word on the priority.
+    priority: Option<Priority>,
 }
 
 /// Why a command of the handler had no effect.
@@ -93,6 +125,7 @@ impl From<OutOfOrder> for Refusal {
 /// What the connection has to do for an exchange.
 #[derive(Debug)]
 pub(crate) struct Due {
+    pub(crate) priority: Option<Priority>,
     pub(crate) send_continue: bool,
     pub(crate) informational: Vec<Response>,
     pub(crate) head: Option<Response>,
@@ -127,8 +160,16 @@ impl Conduit {
             stream,
             has_body,
             origin,
+            said: Said::default(),
             shared,
         }
+    }
+
+    /// The last word on the priority: the client's, or the handler's.
+    pub(crate) fn priority(&self) -> Priority {
+        let said = self.said.get();
+        said.or_else(|| Priority::of(&self.head.fields))
+            .unwrap_or_default()
     }
 
     /// What the worker is sent so that it attends to this exchange.
@@ -215,6 +256,16 @@ impl Conduit {
         Ok(state.ask())
     }
 
+    pub(crate) fn set_priority(&self, priority: Priority) -> bool {
+        let mut state = self.lock();
+        if state.gone {
+            return false;
+        }
+        self.said.set(priority);
+        state.priority = Some(priority);
+        state.ask()
+    }
+
     pub(crate) fn break_off(&self, why: Broken) -> bool {
         let mut state = self.lock();
         !state.gone && state.outgoing.break_off(why) && state.ask()
@@ -228,6 +279,11 @@ impl Conduit {
         let kept = !state.gone && state.incoming.push(octets);
         self.notify(state);
         kept
+    }
+
+    /// The client wants another priority.
+    pub(crate) fn receive_priority(&self, priority: Priority) {
+        self.said.set(priority);
     }
 
     pub(crate) fn receive_end(&self, trailers: Option<Fields>) {
@@ -249,10 +305,14 @@ impl Conduit {
         let mut state = self.lock();
         state.attention = false;
         let State {
-            incoming, outgoing, ..
+            incoming,
+            outgoing,
+            priority,
+            ..
         } = &mut *state;
         let discard = outgoing.is_ended() && incoming.discard();
         let due = Due {
+            priority: priority.take(),
             send_continue: incoming.take_continue(),
             informational: outgoing.take_informational(),
             head: outgoing.take_head(),
@@ -352,6 +412,7 @@ impl Shared {
                 gone: false,
                 attention: false,
                 awaited: false,
+                priority: None,
             }),
             changed: Condvar::new(),
         })

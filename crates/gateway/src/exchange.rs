@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use thalweg_net::Peer;
 use thalweg_proto::head::{Request, Response};
+use thalweg_proto::session::Priority;
 
 /// One request and the reply to it, on the thread of its connection.
 ///
@@ -41,6 +42,11 @@ impl Exchange {
     /// Who asks.
     pub fn peer(&self) -> &Arc<Peer> {
         &self.conduit.origin.peer
+    }
+
+    /// How urgent the reply is: what the client's Priority field says, or its last PRIORITY_UPDATE (RFC 9218).
+    pub fn priority(&self) -> Priority {
+        self.conduit.priority()
     }
 
     /// What names the request in the log.

@@ -441,7 +441,12 @@ impl Connection for Front {
                     self.leave(&stream, CLIENT_GONE);
                 }
             }
-            // A server has no responses; drains and priorities are the session's own affair so far.
+            Event::Priority { id, priority } => {
+                if let Some(stream) = self.ledger.streams().find(id) {
+                    stream.conduit.receive_priority(priority);
+                }
+            }
+            // A server has no responses; drains are the session's own affair so far.
             _ => {}
         }
         self.attend_all(session);
@@ -532,6 +537,9 @@ fn of_the_same_origin(mut head: Request, asked: &Request) -> Request {
 /// that this can say what becomes of the connection.
 fn due(session: &mut dyn Streams, stream: &Stream) -> Due {
     let due = stream.conduit.take_due();
+    if let Some(priority) = due.priority {
+        session.set_priority(stream.id, priority);
+    }
     if due.credit > 0 {
         session.taken(stream.id, due.credit);
     }

@@ -12,6 +12,7 @@ use thalweg_net::Peer;
 use thalweg_proto::error::Code;
 use thalweg_proto::fields::Fields;
 use thalweg_proto::head::{Request, Response};
+use thalweg_proto::session::Priority;
 use thiserror::Error;
 
 /// One request and the reply to it, for any thread.
@@ -86,6 +87,18 @@ impl Remote {
     /// The stream's number; over HTTP/1.x the request's ordinal on its connection, from 1.
     pub fn stream(&self) -> u64 {
         self.conduit.stream.number()
+    }
+
+    /// How urgent the reply is: what the client's Priority field says, or its last PRIORITY_UPDATE (RFC 9218), or what
+    /// [`set_priority`](Self::set_priority) said after that.
+    pub fn priority(&self) -> Priority {
+        self.conduit.priority()
+    }
+
+    /// Changes how urgent the reply is among those on its connection; over HTTP/1.x, where there are no others, without
+    /// effect. A `priority` field of the response does the same, and tells those between here and the client as well.
+    pub fn set_priority(&self, priority: Priority) {
+        self.post_if(self.conduit.set_priority(priority));
     }
 
     /// What names the request in the log.

@@ -3,6 +3,7 @@
 mod access_log;
 mod bodies;
 mod handlers;
+mod priorities;
 mod pushes;
 mod queue;
 mod replies;

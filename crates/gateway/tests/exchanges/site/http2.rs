@@ -26,8 +26,17 @@ impl Http2 {
     /// The same with other choices than the default ones.
     pub(crate) fn configured(address: SocketAddr, config: h2::Config) -> Self {
         let session = h2::Session::client(Limits::default(), Instant::now());
+        Self::over(address, session.configured(config))
+    }
+
+    /// The same with other bounds.
+    pub(crate) fn within(address: SocketAddr, limits: Limits) -> Self {
+        Self::over(address, h2::Session::client(limits, Instant::now()))
+    }
+
+    fn over(address: SocketAddr, session: h2::Session) -> Self {
         let mut client = Self {
-            caller: Caller::new(session.configured(config)),
+            caller: Caller::new(session),
             stream: connect(address),
         };
         client.flush();
