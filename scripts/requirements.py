@@ -30,7 +30,8 @@ RULE = re.compile(
     r"(?:client|server|endpoint|sender|receiver|intermediary|extension|cache|deployment) "
     r"(?:MUST|SHOULD)(?: NOT)? \S.*"
 )
-RUST_TEST = re.compile(r"^ *#\[test\]\n(?: *(?:#\[|//).*\n)* *fn (\w+)\(", re.MULTILINE)
+# One that is ignored is none.
+RUST_TEST = re.compile(r"^ *#\[test\]\n(?: *(?:#\[(?!ignore)|//).*\n)* *fn (\w+)\(", re.MULTILINE)
 PYTHON_TEST = re.compile(r"^(?:async )?def (test_\w+)\(", re.MULTILINE)
 
 
