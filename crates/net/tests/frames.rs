@@ -4,8 +4,11 @@ mod support;
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 use support::Server;
 use support::h2_client::H2Client;
+use thalweg_proto::h2c;
+use thalweg_proto::limits::Limits;
 use tracing_subscriber::filter::LevelFilter;
 
 /// A log that the test can read.
@@ -49,4 +52,20 @@ fn every_frame_is_logged_at_level_trace() {
         assert!(text.contains(part), "{part:?} is missing:\n{text}");
     }
     assert!(text.contains(&format!(" [{address}] [  ")), "{text}");
+
+    // So does one that begins in HTTP/1.1, from its first frame on.
+    let session = h2c::Session::client(Limits::default(), Instant::now());
+    let mut client = H2Client::over(server.connect(), session);
+    assert_eq!(client.fetch("/hello"), "hello");
+    let address = client.stream.local_addr().unwrap();
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let of_client = format!(" [{address}] [  ");
+    let shown = |part: &str| {
+        text.lines()
+            .any(|line| line.contains(&of_client) && line.contains(part))
+    };
+    assert!(
+        shown(" send SETTINGS frame <") && shown(" send HEADERS frame <"),
+        "{text}"
+    );
 }

@@ -55,6 +55,7 @@
 
 use crate::error::{Code, ConnectionError, UsageError, Violation};
 use crate::h1::{self, Scheme};
+use crate::h2::trace::Entry;
 use crate::h2::{self, Config, Offer};
 use crate::head::{Request, Response, Version};
 use crate::limits::Limits;
@@ -140,11 +141,16 @@ impl Session {
         self
     }
 
-    /// The same session, with a trace of its frames once it speaks HTTP/2: [`Session::http2`] has it.
+    /// The same session, with a trace of its frames once it speaks HTTP/2.
     #[must_use]
     pub fn traced(mut self) -> Self {
         self.traced = true;
         self
+    }
+
+    /// The next entry of the trace: see [`h2::Session::next_trace`].
+    pub fn next_trace(&mut self) -> Option<Entry> {
+        self.http2()?.next_trace()
     }
 
     /// What is spoken now.

@@ -5,24 +5,51 @@
 use crate::listen::SocketAddress;
 use std::time::Instant;
 use thalweg_proto::error::{Code, ConnectionError, UsageError};
-use thalweg_proto::h2;
+use thalweg_proto::h2::trace::Entry;
 use thalweg_proto::head::{Request, Response};
 use thalweg_proto::session::{
     Eof, Event, Gather, Output, Priority, Received, Role, Session, Shutdown, StreamId, Streams,
     Supply, Wants,
 };
+use thalweg_proto::{h2, h2c};
 use tracing::{Level, enabled, trace};
 
+/// A session that has a trace of its frames, or will have one when there are frames.
+pub(super) trait Framed: Session + 'static {
+    fn traced(self) -> Self;
+    fn next_trace(&mut self) -> Option<Entry>;
+}
+
+impl Framed for h2::Session {
+    fn traced(self) -> Self {
+        self.traced()
+    }
+
+    fn next_trace(&mut self) -> Option<Entry> {
+        self.next_trace()
+    }
+}
+
+impl Framed for h2c::Session {
+    fn traced(self) -> Self {
+        self.traced()
+    }
+
+    fn next_trace(&mut self) -> Option<Entry> {
+        self.next_trace()
+    }
+}
+
 /// A session that logs its frames.
-struct Logged {
-    session: h2::Session,
+struct Logged<S> {
+    session: S,
     client: String,
     began: Instant,
 }
 
 /// The session itself, or one that logs its frames if anybody wants to see them.
 pub(super) fn logged(
-    session: h2::Session,
+    session: impl Framed,
     client: &SocketAddress,
     now: Instant,
 ) -> Box<dyn Session> {
@@ -36,7 +63,7 @@ pub(super) fn logged(
     })
 }
 
-impl Logged {
+impl<S: Framed> Logged<S> {
     fn log(&mut self, now: Instant) {
         let at = now.saturating_duration_since(self.began);
         while let Some(entry) = self.session.next_trace() {
@@ -48,7 +75,7 @@ impl Logged {
     }
 }
 
-impl Streams for Logged {
+impl<S: Framed> Streams for Logged<S> {
     fn open(&mut self, head: Request, end: bool) -> Result<StreamId, UsageError> {
         self.session.open(head, end)
     }
@@ -102,7 +129,7 @@ impl Streams for Logged {
     }
 }
 
-impl Session for Logged {
+impl<S: Framed> Session for Logged<S> {
     fn recv<'b>(&mut self, now: Instant, input: &'b [u8]) -> Result<Received<'b>, ConnectionError> {
         let received = self.session.recv(now, input);
         self.log(now);

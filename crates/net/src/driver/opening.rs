@@ -147,7 +147,8 @@ pub(super) fn session(peer: &Peer, config: &Config, now: Instant) -> Box<dyn Ses
             Box::new(h1::Session::server(limits, Scheme::Https, now).dated(epoch))
         }
         (Protocol::Http1, None) if config.h2c_upgrade => {
-            Box::new(h2c::Session::server(limits, now).dated(epoch))
+            let session = h2c::Session::server(limits, now).dated(epoch);
+            frames::logged(session, &peer.address, now)
         }
         (Protocol::Http1, None) => {
             Box::new(h1::Session::server(limits, Scheme::Http, now).dated(epoch))

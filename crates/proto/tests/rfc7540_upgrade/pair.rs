@@ -52,8 +52,8 @@ fn a_trace_begins_with_the_frames() {
     pair.client.session.open(request("GET"), true).unwrap();
     pair.settle();
     for caller in [&mut pair.client, &mut pair.server] {
-        let http2 = caller.session.http2().unwrap();
-        let first = std::iter::from_fn(|| http2.next_trace()).find_map(|entry| {
+        let session = &mut caller.session;
+        let first = std::iter::from_fn(|| session.next_trace()).find_map(|entry| {
             let at = Duration::ZERO;
             let text = entry.text(at).to_string();
             text.contains("SETTINGS").then_some(text)
