@@ -11,7 +11,7 @@ use crate::caller::{Caller, Told};
 use crate::splits::cut;
 use std::time::{Duration, Instant};
 use thalweg_proto::h2::frame::{Frame, Settings};
-use thalweg_proto::h2::{Config, PREFACE, Session};
+use thalweg_proto::h2::{Config, PREFACE, Padding, Session};
 use thalweg_proto::head::{Request, Response};
 use thalweg_proto::limits::Limits;
 use thalweg_proto::session::Streams as _;
@@ -126,6 +126,7 @@ fn powerful(chosen: bool) -> Config {
         push: true,
         connect_protocol: true,
         frames: vec![OWN],
+        padding: Padding::Multiple(50),
         ..Config::default()
     }
 }

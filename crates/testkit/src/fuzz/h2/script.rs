@@ -483,11 +483,12 @@ impl Play {
         }
         let ends = header.has(flags::END_STREAM);
         match frame {
-            Frame::Data { data, end_stream } => {
+            Frame::Data { end_stream, .. } => {
                 assert!(self.sent.begun.contains(&stream), "nothing before a head");
                 assert!(!self.sent.ended.contains(&stream), "nothing after the end");
-                self.peer
-                    .spend(stream, data.len(), self.garbled || self.failed);
+                // Padding counts (RFC 9113, section 6.1).
+                let octets = header.length as usize;
+                self.peer.spend(stream, octets, self.garbled || self.failed);
                 if end_stream {
                     self.sent.ended.insert(stream);
                 }
