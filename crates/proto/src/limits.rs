@@ -27,7 +27,8 @@ pub struct Limits {
     /// Places in the priority tree of RFC 7540 that are kept without a stream: for idle ones to depend on, and of
     /// closed ones. Beyond it the closed ones go first, then the oldest. Default 100.
     pub placeholders: usize,
-    /// What the peer may send on one stream before the consumer has taken it. Default 256 KiB.
+    /// What the peer may send on one stream before the consumer has taken it; over HTTP/2 to begin with, see
+    /// `largest_window`. Default 256 KiB.
     pub stream_window: u32,
     /// What all streams of a connection may hold untaken before the connection stops reading bodies. Default
     /// 8 MiB; at least `stream_window`.

@@ -285,7 +285,7 @@ impl Session {
             if stream.parked {
                 self.unpark_none_of(id);
             }
-            self.take_of_lost(stream.recv_window.untaken());
+            self.take_of_lost(id, stream.recv_window.untaken());
             if self.streams.is_empty() {
                 self.timers.quiet();
                 self.retire();

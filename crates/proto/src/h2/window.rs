@@ -195,11 +195,15 @@ impl Session {
         }
     }
 
-    /// A stream is gone, and with it the account of what its consumer holds.
-    pub(super) fn take_of_lost(&mut self, untaken: u32) {
-        if self.config.window != Window::Manual {
-            self.credit_connection(untaken);
-        }
+    /// A stream is gone, and with it the account of what its consumer holds. Where that credits by itself, it is only
+    /// what it was never handed that the connection gets back here.
+    pub(super) fn take_of_lost(&mut self, id: StreamId, untaken: u32) {
+        let coming = self.coming().filter(|(of, _)| *of == id);
+        let unseen = coming.map_or(0, |(_, octets)| octets as u32);
+        self.credit_connection(match self.config.window {
+            Window::Manual => unseen,
+            Window::Automatic | Window::Fixed => untaken,
+        });
     }
 
     /// Octets have left the session, or will never leave it: the connection's credit for them.

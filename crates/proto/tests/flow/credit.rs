@@ -2,7 +2,7 @@
 
 use crate::a_request;
 use std::time::Instant;
-use thalweg_proto::error::{UsageError, Violation};
+use thalweg_proto::error::{Code, UsageError, Violation};
 use thalweg_proto::h2::frame::{HEADER_LEN, Header, Kind, flags};
 use thalweg_proto::h2::{Config, Session, Window};
 use thalweg_proto::limits::Limits;
@@ -178,4 +178,32 @@ fn padding_is_credited_in_every_mode() {
     let windows = pair.server.session.windows(Some(id)).unwrap();
     assert_eq!(windows.left + i64::from(windows.owed), 100_000);
     assert!(octets < 100_000 && pair.server.session.wants().read);
+}
+
+/// What comes of a frame after its stream has ended is seen by nobody either.
+#[test]
+fn the_rest_of_a_frame_whose_stream_ended_is_credited_in_every_mode() {
+    let (mut pair, id) = upload(Window::Manual);
+    pair.server.session.credit(Some(id), 100_000).unwrap();
+    pair.server.session.credit(None, 100_000).unwrap();
+    pair.server.flush(pair.now);
+    let header = Header {
+        length: 1000,
+        kind: Kind::Data,
+        flags: 0,
+        stream: id.number() as u32,
+    };
+    let mut wire = header.octets().to_vec();
+    wire.resize(HEADER_LEN + 1000, 0);
+    let (seen, unseen) = wire.split_at(HEADER_LEN + 400);
+    let now = pair.now;
+    pair.server.feed(now, seen);
+    pair.server.session.reset(id, Code::Cancel);
+    pair.server.feed(now, unseen);
+    let windows = pair.server.session.windows(None).unwrap();
+    assert_eq!(windows.left + i64::from(windows.owed), 150_000 - 400);
+    pair.server.session.credit(None, 400).unwrap();
+    pair.server.flush(now);
+    let windows = pair.server.session.windows(None).unwrap();
+    assert_eq!((windows.left, windows.untaken), (150_000, 0));
 }
