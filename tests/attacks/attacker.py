@@ -6,7 +6,6 @@ import select
 import struct
 import time
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -111,7 +110,7 @@ class Received:
 
 
 class Attacker:
-    """One connection of HTTP/2, which has said its preface and its settings."""
+    """One connection of HTTP/2, on which both sides have agreed on their settings."""
 
     def __init__(self, connected: socket.socket, *entries: tuple[int, int]) -> None:
         self.connected = connected
@@ -124,6 +123,9 @@ class Attacker:
         self._incoming = bytearray()
         connected.setblocking(False)
         self.send(PREFACE + settings(*entries))
+        # Whoever does not agree is cut off for that in the end.
+        self.settle(lambda: self.seen[SETTINGS] > 0)
+        self.send(frame(SETTINGS, ACK))
 
     def __enter__(self) -> Self:
         return self
@@ -241,12 +243,5 @@ class Attacker:
             if kind in (RST_STREAM, GOAWAY):
                 payload = bytes(self._incoming[at + 9 : at + 9 + length])
                 self.ends.append(Received(kind, flags, stream, payload))
-            if kind == SETTINGS and not flags & ACK:
-                self._agree()
             at += 9 + length
         del self._incoming[:at]
-
-    def _agree(self) -> None:
-        """Acknowledges settings: an attacker that is read from would be cut off for that in the end."""
-        with suppress(OSError):
-            self.connected.send(frame(SETTINGS, ACK))

@@ -109,7 +109,9 @@ def test_a_flood_whose_answers_are_not_read_is_not_held(target: Program, kind: s
     ):
         attacker.send(setup)
         attacker.flood(unit * max(1, 4 * KIB // len(unit)), MOST, read=False)
-        assert attacker.ended() == ENHANCE_YOUR_CALM
+        # What tells so comes after all that was not read, and may be too late.
+        assert attacker.ended() in (ENHANCE_YOUR_CALM, None)
+        attacker.await_close()
         assert has_cost_little(attacker, watch)
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from attacker import Attacker, request
+from attacker import HEADERS, Attacker, request
 from watch import attacked
 
 from http2 import Client
@@ -71,7 +71,7 @@ def attack(program: Program) -> None:
             attacker.send(request(1 + 2 * number, LONG))
             if number % 50 == 49:
                 attacker.ping()
-        attacker.settle(lambda: attacker.seen[0] >= REQUESTS)
+        attacker.settle(lambda: attacker.seen[HEADERS] + attacker.resets().total() >= REQUESTS)
 
 
 @pytest.mark.parametrize("read", [True, False])
