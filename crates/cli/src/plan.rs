@@ -127,10 +127,8 @@ impl Plan {
             workers: serve.io_threads,
             limits: Arc::new(self.limits()),
             h2c_upgrade: serve.h2c_upgrade,
-            connections: match serve.max_connections {
-                0 => usize::MAX,
-                most => most,
-            },
+            connections: any_for_0(serve.max_connections),
+            connections_per_address: any_for_0(serve.max_connections_per_address),
             handshake_time: serve.handshake_timeout,
             write_time: serve.write_timeout,
             ..thalweg_net::Config::default()
@@ -172,6 +170,14 @@ impl Plan {
             write_time: serve.write_timeout,
             ..Limits::default()
         }
+    }
+}
+
+/// Options say 0 where they mean no bound.
+fn any_for_0(most: usize) -> usize {
+    match most {
+        0 => usize::MAX,
+        most => most,
     }
 }
 
@@ -293,6 +299,10 @@ mod tests {
         assert_eq!(*config.limits, Limits::default());
         assert_eq!(config.workers, default.workers);
         assert_eq!(config.connections, default.connections);
+        assert_eq!(
+            config.connections_per_address,
+            default.connections_per_address
+        );
         assert_eq!(config.handshake_time, default.handshake_time);
         assert_eq!(config.write_time, default.write_time);
         let gateway = plan(&["app"]).gateway_config().unwrap();
@@ -316,6 +326,7 @@ mod tests {
             "--handshake-timeout=5",
             "--write-timeout=6",
             "--max-connections=7",
+            "--max-connections-per-address=10",
             "--io-threads=8",
             "--request-memory=9m",
         ]);
@@ -338,6 +349,7 @@ mod tests {
         assert_eq!(config.handshake_time, Duration::from_secs(5));
         assert_eq!(config.write_time, Duration::from_secs(6));
         assert_eq!((config.connections, config.workers), (7, 8));
+        assert_eq!(config.connections_per_address, 10);
         let gateway = plan.gateway_config().unwrap();
         assert_eq!(gateway.memory.limit(), 9 << 20);
     }

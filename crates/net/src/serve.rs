@@ -31,6 +31,8 @@ pub struct Config {
     pub h2c_upgrade: bool,
     /// Connections at once; more wait in the kernel's queue. Default: no bound but the process' descriptors.
     pub connections: usize,
+    /// Connections at once of one address, or of a /64 of IPv6; more are closed. Default: no bound.
+    pub connections_per_address: usize,
     /// From the acceptance of a connection to the end of its TLS handshake. Default 10 s.
     pub handshake_time: Duration,
     /// How long a client may leave what it was sent unread, before the connection is reset. Default 60 s.
@@ -48,6 +50,7 @@ impl Default for Config {
             limits: Arc::default(),
             h2c_upgrade: true,
             connections: usize::MAX,
+            connections_per_address: usize::MAX,
             handshake_time: Duration::from_secs(10),
             write_time: Duration::from_secs(60),
             linger_time: Duration::from_secs(2),

@@ -41,6 +41,8 @@ pub struct Serve {
     pub write_timeout: Duration,
     /// 0: as many as the system allows.
     pub max_connections: usize,
+    /// 0: any number.
+    pub max_connections_per_address: usize,
     pub max_streams: u32,
     /// Octets.
     pub max_head: usize,
@@ -85,6 +87,7 @@ impl Serve {
             body_rate: 0,
             write_timeout: Duration::ZERO,
             max_connections: 0,
+            max_connections_per_address: 0,
             max_streams: 0,
             max_head: 0,
             max_fields: 0,

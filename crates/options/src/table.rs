@@ -419,6 +419,19 @@ pub const TABLE: &[Row] = &[
         ..EMPTY
     },
     Row {
+        name: "max-connections-per-address",
+        form: "N",
+        default: "0",
+        meaning: "open connections of one address, or of a /64 of IPv6, beyond\n\
+                  which it gets no more; 0 for any number",
+        group: Group::Limits,
+        set: |draft, given| {
+            value::count(given, 0..=10_000_000)
+                .map(|value| draft.serve.max_connections_per_address = value)
+        },
+        ..EMPTY
+    },
+    Row {
         name: "max-streams",
         form: "N",
         default: "256",

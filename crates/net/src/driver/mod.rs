@@ -19,6 +19,7 @@ mod unsent;
 
 use crate::service::{Ended, Protocol, Service};
 use crate::worker::accept::Arrival;
+use crate::worker::seats::Seat;
 use crate::worker::{Armed, Bell, Phase, Scratch, Shared, after};
 use open::{Open, Pumped};
 use opening::{Opened, Opening};
@@ -44,6 +45,8 @@ pub(crate) struct Driver<S: Service> {
     key: usize,
     bell: Rc<Bell>,
     armed: Armed,
+    /// Dropped with the rest.
+    _seat: Seat,
 }
 
 enum Stage<C: crate::Connection> {
@@ -102,6 +105,7 @@ impl<S: Service> Driver<S> {
             key,
             bell,
             armed: None,
+            _seat: arrival.seat,
         })
     }
 

@@ -1,15 +1,18 @@
 //! Accepting connections: one worker does it for all, and hands each to the worker that has the fewest.
 //!
 //! A process without descriptors left, or with all the connections that it may have, leaves new ones waiting in
-//! the kernel's queue and looks again after a short pause.
+//! the kernel's queue and looks again after a short pause. One more of an address that has as many as it may have is
+//! closed, so that it does not stand in others' way.
 
 use crate::listen::{Listener, SocketAddress};
 use crate::serve::Security;
 use crate::tls::ServerTls;
+use crate::worker::seats::{Seat, Seats};
 use rustix::net::SocketFlags;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -23,6 +26,7 @@ pub(crate) struct Arrival {
     pub(crate) address: SocketAddress,
     pub(crate) local: SocketAddress,
     pub(crate) tls: Option<ServerTls>,
+    pub(crate) seat: Seat,
 }
 
 /// One listening socket.
@@ -30,12 +34,17 @@ pub(crate) struct Acceptor {
     listener: AsyncFd<Listener>,
     local: SocketAddress,
     tls: Option<ServerTls>,
+    seats: Arc<Seats>,
 }
 
 impl Acceptor {
     /// # Errors
     /// When the runtime cannot watch the socket.
-    pub(crate) fn new(listener: Listener, security: Security) -> io::Result<Self> {
+    pub(crate) fn new(
+        listener: Listener,
+        security: Security,
+        seats: Arc<Seats>,
+    ) -> io::Result<Self> {
         let local = listener.local()?;
         let tls = match security {
             Security::Plain => None,
@@ -48,6 +57,7 @@ impl Acceptor {
             listener: listener.map_err(io::Error::from)?,
             local,
             tls,
+            seats,
         })
     }
 
@@ -70,7 +80,9 @@ impl Acceptor {
             match accepted {
                 Ok((socket, address)) => {
                     troubled = false;
-                    arrived(self.arrival(socket, address));
+                    if let Some(arrival) = self.arrival(socket, address) {
+                        arrived(arrival);
+                    }
                 }
                 // The client gave up while it waited.
                 Err(error) if gone_already(&error) => {}
@@ -89,7 +101,11 @@ impl Acceptor {
     pub(crate) fn sweep(&self, arrived: impl Fn(Arrival)) {
         loop {
             match accept(self.listener.get_ref()) {
-                Ok((socket, address)) => arrived(self.arrival(socket, address)),
+                Ok((socket, address)) => {
+                    if let Some(arrival) = self.arrival(socket, address) {
+                        arrived(arrival);
+                    }
+                }
                 Err(error) if gone_already(&error.into()) => {}
                 Err(rustix::io::Errno::WOULDBLOCK) => return,
                 Err(error) => {
@@ -100,13 +116,19 @@ impl Acceptor {
         }
     }
 
-    fn arrival(&self, socket: OwnedFd, address: SocketAddress) -> Arrival {
-        Arrival {
+    /// None: its address has as many connections as it may have, and this one is closed.
+    fn arrival(&self, socket: OwnedFd, address: SocketAddress) -> Option<Arrival> {
+        let Some(seat) = self.seats.take(&address) else {
+            tracing::debug!(client = %address, "closed at once: its address has too many connections");
+            return None;
+        };
+        Some(Arrival {
             local: self.local_of(&socket),
             socket,
             address,
             tls: self.tls.clone(),
-        }
+            seat,
+        })
     }
 
     /// The listener's own address, unless it listens on all of them.

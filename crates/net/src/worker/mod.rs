@@ -15,6 +15,7 @@ pub(crate) mod accept;
 pub(crate) mod buffer;
 mod mailbox;
 pub(crate) mod run;
+pub(crate) mod seats;
 mod timers;
 
 pub use mailbox::Post;

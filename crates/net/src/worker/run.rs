@@ -2,6 +2,7 @@
 
 use super::accept::{Acceptor, Arrival};
 use super::mailbox::Post;
+use super::seats::Seats;
 use super::{Load, Phase, Shared, Worker, after};
 use crate::driver::Driver;
 use crate::serve::{Config, Endpoint};
@@ -81,7 +82,10 @@ pub(crate) fn run<S: Service>(
     });
     let acceptors: io::Result<Vec<_>> = {
         let _context = runtime.enter();
-        let new = |endpoint: Endpoint| Acceptor::new(endpoint.listener, endpoint.security);
+        let seats = Seats::new(shared.config.connections_per_address);
+        let new = |endpoint: Endpoint| {
+            Acceptor::new(endpoint.listener, endpoint.security, Arc::clone(&seats))
+        };
         plan.endpoints
             .into_iter()
             .map(new)
