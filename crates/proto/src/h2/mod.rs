@@ -17,7 +17,7 @@
 //! | `recv` | which octets belong together, and what does a frame mean here? |
 //! | `block`, `data` | what becomes of a field block, of a piece of a body? |
 //! | `message`, `again` | is this a request, a response, trailers; is it the same as the last one? |
-//! | `stream`, `store`, `resets` | in which state is a stream, where is it kept, and which ended before their time? |
+//! | `stream`, `store`, `resets`, `numbers` | in which state is a stream, where is it kept, which ended before their time, and which is next? |
 //! | `flow`, `window` | how much may be sent, either way, and who decides? |
 //! | `schedule`, `tree` | whose body leaves next? |
 //! | `priority`, `dependencies` | who has a say in that? |
@@ -48,6 +48,7 @@ mod extension;
 mod flow;
 pub mod frame;
 mod message;
+mod numbers;
 mod padding;
 mod patience;
 mod priority;

@@ -9,6 +9,7 @@ mod pair;
 mod s10_5_toil;
 mod s3_4_preface;
 mod s4_frames;
+mod s5_1_1_numbers;
 mod s5_1_states;
 mod s5_4_errors;
 mod s5_5_extensions;
