@@ -457,7 +457,7 @@ impl Streams for Session {
             stream.to_say = content;
             stream.asked = stream.asked.answered(head.status);
             stream.saying = if end { Saying::Whole } else { Saying::Body };
-            if prioritizes {
+            if prioritizes && !end {
                 self.refine(id, &head.fields);
             }
         }

@@ -30,6 +30,14 @@ impl Session {
         Some(self.streams.get(id)?.turn.priority())
     }
 
+    /// Server: whether a stream keeps its priority whatever the client says from now on; [`Event::Priority`] tells of
+    /// that all the same. The caller's own word moves it still. By default the last word counts, whoever says it.
+    pub fn hold_priority(&mut self, id: StreamId, held: bool) {
+        if let Some(stream) = self.streams.get_mut(id) {
+            stream.turn.held = held;
+        }
+    }
+
     /// See [`crate::session::Session::is_mixed`].
     pub(super) fn has_mixed_urgency(&self) -> bool {
         let mut speaking = self
@@ -155,7 +163,9 @@ impl Session {
                 if let Some(stream) = self.streams.get_mut(id)
                     && stream.turn.priority() != priority
                 {
-                    self.schedule.change(id, &mut stream.turn, priority);
+                    if !stream.turn.held {
+                        self.schedule.change(id, &mut stream.turn, priority);
+                    }
                     self.events.push(Event::Priority { id, priority });
                 }
                 Ok(())

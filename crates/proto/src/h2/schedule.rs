@@ -27,6 +27,8 @@ pub(super) struct Turn {
     had: u64,
     /// Whether it is in line.
     waits: bool,
+    /// Whether the client's signals move it.
+    pub(super) held: bool,
 }
 
 impl Turn {
@@ -36,6 +38,7 @@ impl Turn {
             priority: priority.clamped(),
             had: 0,
             waits: false,
+            held: false,
         }
     }
 
@@ -108,7 +111,10 @@ impl Schedule {
         }
         let waits = turn.waits;
         self.remove(id, turn);
-        *turn = Turn::new(priority);
+        *turn = Turn {
+            held: turn.held,
+            ..Turn::new(priority)
+        };
         if waits {
             self.add(id, turn);
         }

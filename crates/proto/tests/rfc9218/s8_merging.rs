@@ -3,6 +3,7 @@
 use crate::{priority, turns};
 use thalweg_proto::head::Response;
 use thalweg_proto::session::Streams;
+use thalweg_testkit::caller::Told;
 
 /// "The absence of a priority parameter in an HTTP response indicates the server's disinterest in changing the
 /// client-provided value."
@@ -65,4 +66,25 @@ fn a_client_may_change_its_mind_after_the_server_has() {
     turns.caller.session.set_priority(id, priority(0, false));
     turns.update(1, "u=6");
     assert_eq!(turns.caller.session.priority(id), Some(priority(6, false)));
+}
+
+/// Section 8 leaves it to the server whose word weighs more.
+#[test]
+fn a_priority_that_is_held_is_not_moved_by_the_client() {
+    let mut turns = turns();
+    let id = turns.ask(1, Some("u=3"), None);
+    turns.caller.session.hold_priority(id, true);
+    turns.update(1, "u=6");
+    let session = &mut turns.caller.session;
+    assert_eq!(session.priority(id), Some(priority(3, false)));
+    let told = turns.caller.told.last();
+    assert_eq!(told, Some(&Told::Priority(id, priority(6, false))));
+    session.set_priority(id, priority(1, false));
+    turns.update(1, "u=6");
+    let session = &mut turns.caller.session;
+    assert_eq!(session.priority(id), Some(priority(1, false)), "held still");
+    session.hold_priority(id, false);
+    turns.update(1, "u=6");
+    let told = turns.caller.session.priority(id);
+    assert_eq!(told, Some(priority(6, false)));
 }

@@ -105,6 +105,7 @@ fn tight() -> Limits {
         streams: 4,
         stream_window: 1000,
         promises: 3,
+        placeholders: PLACEHOLDERS,
         connection_window: 70_000,
         largest_window: 70_000,
         table: 128,
@@ -113,6 +114,9 @@ fn tight() -> Limits {
         ..Limits::default()
     }
 }
+
+/// Places in the priority tree without a stream.
+const PLACEHOLDERS: usize = 5;
 
 /// A type of frames that is the caller's own.
 const OWN: u8 = 0xf0;

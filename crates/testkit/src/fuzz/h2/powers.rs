@@ -26,6 +26,27 @@ impl Play {
             self.peer_power(which, u32::from(number), id.number() as u32);
         }
         self.poll();
+        self.check_tree();
+    }
+
+    /// The tree hangs together, and holds no more than it may.
+    fn check_tree(&self) {
+        let mut todo: Vec<_> = self.session.tree().into_iter().collect();
+        let (mut places, mut empty) = (0, 0);
+        while let Some(place) = todo.pop() {
+            places += 1;
+            empty += usize::from(place.number() != 0 && place.stream().is_none());
+            let mut weights = 0;
+            for child in place.children() {
+                let parent = child.parent().map(|parent| parent.number());
+                assert_eq!(parent, Some(place.number()));
+                weights += u32::from(child.weight());
+                todo.push(child);
+            }
+            assert_eq!(place.weight_of_children(), weights);
+            assert!(places <= 1 + self.session.open_streams() + super::PLACEHOLDERS);
+        }
+        assert!(empty <= super::PLACEHOLDERS);
     }
 
     /// The caller's.
@@ -33,6 +54,17 @@ impl Play {
         let value = u32::from(number);
         let answer = match which {
             0 | 1 => self.push(id),
+            2 if number.is_multiple_of(3) => {
+                let place = Dependency {
+                    on: value % 16,
+                    exclusive: number.is_multiple_of(2),
+                    weight: number % 256 + 1,
+                };
+                match self.role {
+                    Role::Server => self.session.depend(id.number() as u32, place),
+                    Role::Client => self.session.advise(id.number() as u32, place),
+                }
+            }
             2 => {
                 let priority = Priority {
                     urgency: number as u8,
