@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -202,5 +203,9 @@ def test_a_failing_application_gives_500_and_the_connection_goes_on(
     told = [*way, "--write-out", "%{http_code} %{num_connects}\n", "--output", "/dev/null"]
     out = curl(*told, f"{url}/fail", "--next", "--silent", *told, f"{url}/hello")
     assert out.splitlines() == ["500 1", "200 0"]
-    assert "this page always fails" in site.log
+    # The client is told before the log is.
+    until = time.monotonic() + 10
+    while "this page always fails" not in site.log:
+        assert time.monotonic() < until, site.log
+        time.sleep(0.02)
     site.forgive()

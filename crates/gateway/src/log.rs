@@ -33,7 +33,7 @@ static SINKS: Mutex<Vec<Sink>> = Mutex::new(Vec::new());
 /// The log's way to standard error: [`io::Write`] for one line at a time.
 ///
 /// Before a worker runs, lines are written at once. From then on a worker never waits for them; any other thread does
-/// until its line is out, but no longer than a second.
+/// until its line is out, but no longer than a second, and not at all while nobody reads.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stderr;
 
@@ -41,6 +41,8 @@ pub struct Stderr;
 pub fn flush() {
     let sinks = SINKS.lock().unwrap_or_else(PoisonError::into_inner);
     for sink in sinks.iter() {
+        // Whoever did not read may do so at the end.
+        sink.shared.lock().stalled = false;
         sink.flush(PATIENCE);
     }
 }
@@ -99,6 +101,8 @@ struct State {
     lost: u64,
     /// Some of what waited is being written.
     at_work: bool,
+    /// Somebody has waited in vain, and nothing was written since.
+    stalled: bool,
     /// What the stream said to the last attempt, until somebody is told.
     failed: Option<io::Error>,
 }
@@ -143,12 +147,14 @@ impl Sink {
     /// Waits until all is written, but no longer than this.
     fn flush(&self, patience: Duration) {
         let state = self.shared.lock();
-        let busy = |state: &mut State| state.at_work || !state.waiting.is_empty();
-        // Time that is up is no reason to do anything else.
-        let _ = self
+        let busy =
+            |state: &mut State| (state.at_work || !state.waiting.is_empty()) && !state.stalled;
+        let waited = self
             .shared
             .emptied
             .wait_timeout_while(state, patience, busy);
+        let (mut state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.stalled |= waited.timed_out();
     }
 
     /// Whether this process is the one in which its thread runs.
@@ -188,6 +194,7 @@ impl Shared {
             let written = stream.write_all(&lines);
             state = self.lock();
             state.failed = written.err();
+            state.stalled = false;
         }
     }
 }
