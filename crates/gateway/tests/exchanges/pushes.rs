@@ -157,24 +157,28 @@ fn nghttp_is_pushed_to() {
     let site = Site::local(|| Router::to(Pages));
     let url = format!("http://{}/page", site.address);
     let timeout = format!("--timeout={}", PATIENCE.as_secs());
-    let out = Command::new("nghttp")
-        .args([&timeout, "--verbose", "--stat", &url])
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&out.stdout);
-    assert!(out.status.success(), "{out:?}");
-    assert_eq!(text.matches("recv PUSH_PROMISE frame").count(), 2, "{text}");
-    assert!(text.contains("promised_stream_id=2"), "{text}");
-    assert!(text.contains("; First push response header"), "{text}");
-    // The table marks what was pushed with a star.
-    for path in ["/style.css", "/script.js"] {
-        let pushed =
-            |line: &str| line.contains('*') && line.ends_with(path) && line.contains(" 200 ");
-        assert!(text.lines().any(pushed), "{path}: {text}");
+    // By prior knowledge, and on stream 1 of a connection that has changed (RFC 7540, section 3.2).
+    for beginning in [&[][..], &["--upgrade"]] {
+        let out = Command::new("nghttp")
+            .args([&timeout, "--verbose", "--stat", &url])
+            .args(beginning)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&out.stdout);
+        assert!(out.status.success(), "{out:?}");
+        assert_eq!(text.matches("recv PUSH_PROMISE frame").count(), 2, "{text}");
+        assert!(text.contains("promised_stream_id=2"), "{text}");
+        assert!(text.contains("; First push response header"), "{text}");
+        // The table marks what was pushed with a star.
+        for path in ["/style.css", "/script.js"] {
+            let pushed =
+                |line: &str| line.contains('*') && line.ends_with(path) && line.contains(" 200 ");
+            assert!(text.lines().any(pushed), "{path}: {text}");
+        }
     }
 }
 
-/// Our client's session takes what nghttpd pushes, and refuses it where it is not wanted.
+/// Our client's session takes what nghttpd pushes, and refuses it where it is not wanted. Both ends pad what they send.
 #[test]
 fn what_nghttpd_pushes_is_taken() {
     if !has("nghttpd") {
@@ -188,7 +192,12 @@ fn what_nghttpd_pushes_is_taken() {
     let port = free_port();
     let server = Peer(
         Command::new("nghttpd")
-            .args(["--no-tls", "--address=127.0.0.1", "--push=/=/style.css"])
+            .args([
+                "--no-tls",
+                "--address=127.0.0.1",
+                "--push=/=/style.css",
+                "--padding=100",
+            ])
             .args(["--htdocs", folder.to_str().unwrap(), &port.to_string()])
             .spawn()
             .unwrap(),
@@ -198,6 +207,7 @@ fn what_nghttpd_pushes_is_taken() {
 
     let config = h2::Config {
         push: true,
+        padding: h2::Padding::Octets(100),
         ..h2::Config::default()
     };
     let mut client = Http2::configured(address, config);
@@ -207,6 +217,9 @@ fn what_nghttpd_pushes_is_taken() {
     assert_eq!(promised.len(), 1, "{:?}", client.caller.told);
     assert!(promised[0].1.ends_with("/style.css"), "{promised:?}");
     assert!(client.answer(promised[0].0).1 == style.as_bytes());
+    let upload = client.ask("POST", "/", false);
+    client.caller.say(upload, vec![b'x'; 100_000], true);
+    assert_eq!(client.answer(upload).1, b"a page");
     let again = client.ask("GET", "/", true);
     let refused = client.until(|caller| pushes(caller).get(1).map(|(id, _)| *id));
     client.caller.session.reset(refused, Code::Refused);
