@@ -121,6 +121,7 @@ impl Session {
 
     fn advance<'b>(&mut self, rest: &mut &'b [u8]) -> Result<Progress<'b>, ConnectionError> {
         match self.reading {
+            Reading::Header { .. } if rest.is_empty() => Ok(Progress::Dry),
             Reading::Header { octets, have } => {
                 let header = if have == 0
                     && let Some((whole, after)) = rest.split_first_chunk::<HEADER_LEN>()
@@ -142,15 +143,20 @@ impl Session {
                     octets
                 };
                 self.reading = self.begin_frame(Header::parse(header))?;
-                Ok(Progress::Again)
+                match self.reading {
+                    // Mostly the payload is there too. A trace is shown step by step.
+                    Reading::Payload { header, skip }
+                        if rest.len() >= header.len() - skip && !self.trace.is_on() =>
+                    {
+                        self.whole_frame(header, skip, rest)
+                    }
+                    _ => Ok(Progress::Again),
+                }
             }
             Reading::Payload { header, skip } => {
                 let whole = header.len() - skip;
                 if self.partial.is_empty() && rest.len() >= whole {
-                    let payload = take(rest, whole);
-                    self.end_frame(skip);
-                    self.frame(header, payload)?;
-                    return Ok(Progress::Again);
+                    return self.whole_frame(header, skip, rest);
                 }
                 let some = take(rest, whole - self.partial.len());
                 self.partial.extend_from_slice(some);
@@ -198,6 +204,19 @@ impl Session {
                 })
             }
         }
+    }
+
+    /// Takes a payload that has come in one piece.
+    fn whole_frame<'b>(
+        &mut self,
+        header: Header,
+        skip: usize,
+        rest: &mut &'b [u8],
+    ) -> Result<Progress<'b>, ConnectionError> {
+        let payload = take(rest, header.len() - skip);
+        self.end_frame(skip);
+        self.frame(header, payload)?;
+        Ok(Progress::Again)
     }
 
     /// What a header announces is complete, but for octets that nobody reads.
