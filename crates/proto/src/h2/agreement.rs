@@ -98,6 +98,13 @@ impl Session {
         })
     }
 
+    /// Settings of the peer's that the session gives no meaning, up to 32 of them: identifiers and values, in the order in
+    /// which they came first.
+    pub fn unknown_settings(&self) -> &[(u16, u32)] {
+        let kept = self.seldom.as_ref().map(|seldom| &seldom.peer_settings[..]);
+        kept.unwrap_or_default()
+    }
+
     fn may_announce(&self, identifier: u16, value: u32) -> bool {
         match identifier {
             settings::ENABLE_PUSH => self.role == Role::Client && value <= 1,

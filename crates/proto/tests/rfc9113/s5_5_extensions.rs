@@ -181,6 +181,7 @@ fn settings_of_the_peers_own_can_be_read() {
             None
         ]
     );
+    assert_eq!(server.session.unknown_settings(), [(0xf00d, 3), (7, 4)]);
 }
 
 /// However many there are, only so many are kept, and each entry beyond a few counts as a glitch.
@@ -194,6 +195,7 @@ fn settings_that_nobody_knows_are_kept_within_a_bound() {
         .iter()
         .filter(|(identifier, _)| server.session.peer_setting(*identifier).is_some());
     assert_eq!(kept.count(), 32);
+    assert_eq!(server.session.unknown_settings(), &many[..32]);
     assert_eq!(server.failure(), None);
 }
 
