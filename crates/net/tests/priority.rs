@@ -6,10 +6,11 @@ mod support;
 use rustls::version::TLS13;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::process::Command;
 use std::time::{Duration, Instant};
-use support::Server;
 use support::certificate::{Pem, connect};
 use support::h2_client::H2Client;
+use support::{Server, has};
 use thalweg_net::Config;
 use thalweg_proto::h2;
 use thalweg_proto::limits::Limits;
@@ -79,4 +80,42 @@ fn what_is_urgent_overtakes_bulk_over_tls() {
     let mut client = client(connect(&config, socket.try_clone().unwrap()));
     let ahead = ahead(&mut client, &socket);
     assert!(ahead < MOST, "{ahead} octets came first");
+}
+
+/// RFC 7540, section 5.3.2, with the tree that nghttp builds: 256 to 1.
+#[test]
+fn weights_of_a_real_client_are_honoured() {
+    if !has("nghttp") {
+        return;
+    }
+    let server = Server::plain();
+    let large = |octets: u32| format!("http://{}/large/{octets}", server.address);
+    let (light, heavy) = (large(3_000_000), large(3_000_001));
+    let options = ["-nv", "-w", "20", "-W", "20", "-p", "1", "-p", "256"];
+    let nghttp = Command::new("nghttp")
+        .args(options)
+        .args([light, heavy])
+        .output();
+    let output = String::from_utf8(nghttp.unwrap().stdout).unwrap();
+    let frames: Vec<_> = output
+        .lines()
+        .filter(|line| line.contains("DATA"))
+        .filter_map(|line| line.split_once("stream_id=")?.1.strip_suffix('>'))
+        .collect();
+    // The streams before them are the places that it keeps for others.
+    let last = frames
+        .iter()
+        .rposition(|number| *number == "15")
+        .expect(&output);
+    let count = |of: &str| {
+        frames[..=last]
+            .iter()
+            .filter(|number| **number == of)
+            .count()
+    };
+    let (light, heavy) = (count("13"), count("15"));
+    assert!(
+        heavy > 180 && light < heavy / 4,
+        "{light} frames came before {heavy}"
+    );
 }
