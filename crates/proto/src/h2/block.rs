@@ -325,13 +325,16 @@ impl Session {
         self.reasons.request();
         let id = self.streams.insert(stream);
         let asked = classes.contain(Class::Priority);
-        self.enroll(id, asked.then(|| Priority::of(&head.fields)).flatten());
+        let early = self.enroll(id, asked.then(|| Priority::of(&head.fields)).flatten());
         self.take_dependency(start.number, start.dependency);
         self.events.push(Event::Request {
             id,
             head,
             end: start.end,
         });
+        if let Some(priority) = early {
+            self.events.push(Event::Priority { id, priority });
+        }
         Ok(())
     }
 

@@ -50,25 +50,28 @@ impl Session {
         speaking.any(|urgency| by_tree || Some(urgency) != first)
     }
 
-    /// A stream begins, with what its head says of its priority.
-    pub(super) fn enroll(&mut self, id: StreamId, said: Option<Priority>) {
-        let said = self.take_early(id).or(said);
+    /// A stream begins, with what its head says of its priority. Answers what was said before, and overrides that.
+    pub(super) fn enroll(&mut self, id: StreamId, said: Option<Priority>) -> Option<Priority> {
+        let early = self.take_early(id);
+        let said = early.or(said);
         if said.is_some() {
             self.follow_rfc9218();
         }
-        self.begin_turn(id, said.unwrap_or(self.usual_priority()));
+        self.schedule.open(id);
+        self.set_turn(id, said.unwrap_or(self.usual_priority()));
+        early
     }
 
     /// A promised stream begins: with its parent's priority, but for what the promise says, and below it in the tree
     /// (RFC 7540, section 5.3.5).
     pub(super) fn enroll_push(&mut self, id: StreamId, on: StreamId, promise: &Fields) {
         let parent = self.priority(on).unwrap_or_default();
-        self.begin_turn(id, parent.refined(promise));
+        self.schedule.open(id);
+        self.set_turn(id, parent.refined(promise));
         self.schedule.place_below(id, on);
     }
 
-    fn begin_turn(&mut self, id: StreamId, mut priority: Priority) {
-        self.schedule.open(id);
+    fn set_turn(&mut self, id: StreamId, mut priority: Priority) {
         if let Some(stream) = self.streams.get_mut(id) {
             // No tunnel ends for the sake of what comes after it (RFC 9218, section 11).
             priority.incremental |= stream.asked == Asked::Tunnel;
@@ -95,27 +98,27 @@ impl Session {
     /// The caller's word.
     pub(super) fn prioritize(&mut self, id: StreamId, priority: Priority) {
         let priority = priority.clamped();
-        let Some(stream) = self.streams.get_mut(id) else {
+        let Some(stream) = self.streams.get(id) else {
             return;
         };
         let number = stream.number;
-        self.schedule.change(id, &mut stream.turn, priority);
+        self.set_turn(id, priority);
         self.reweigh(id, priority);
         if self.role == Role::Client {
-            self.control
-                .push(Control::PriorityUpdate { number, priority });
+            let update = Control::PriorityUpdate { number, priority };
+            self.control.push(update);
         }
     }
 
     /// The word of the response.
     pub(super) fn refine(&mut self, id: StreamId, response: &Fields) {
-        if let Some(stream) = self.streams.get_mut(id) {
-            let before = stream.turn.priority();
-            let priority = before.refined(response);
-            if priority != before {
-                self.schedule.change(id, &mut stream.turn, priority);
-                self.reweigh(id, priority);
-            }
+        let Some(before) = self.priority(id) else {
+            return;
+        };
+        let priority = before.refined(response);
+        if priority != before {
+            self.set_turn(id, priority);
+            self.reweigh(id, priority);
         }
     }
 
@@ -160,11 +163,11 @@ impl Session {
             Standing::Closed => Ok(()),
             Standing::Idle => self.keep_early(number, priority),
             Standing::Open(id) => {
-                if let Some(stream) = self.streams.get_mut(id)
+                if let Some(stream) = self.streams.get(id)
                     && stream.turn.priority() != priority
                 {
                     if !stream.turn.held {
-                        self.schedule.change(id, &mut stream.turn, priority);
+                        self.set_turn(id, priority);
                     }
                     self.events.push(Event::Priority { id, priority });
                 }

@@ -130,6 +130,8 @@ fn a_tunnel_shares_whatever_was_said() {
     turns.ask_for(3, &lines, None);
     turns.answer(3);
     turns.assert_shares(&[(1, 1.0), (3, 1.0)]);
+    turns.update(3, "u=3");
+    turns.assert_shares(&[(1, 1.0), (3, 1.0)]);
 }
 
 #[test]

@@ -153,6 +153,16 @@ fn the_last_of_those_that_come_before_their_stream_holds_for_it() {
         told,
         [priority(4, false), priority(1, true), priority(6, false)]
     );
+    let ids = [3, 5].map(|number| turns.id(number));
+    let said = [
+        Told::Priority(ids[0], priority(1, true)),
+        Told::Priority(ids[1], priority(6, false)),
+    ];
+    let told = turns.caller.told.iter();
+    let told: Vec<_> = told
+        .filter(|told| matches!(told, Told::Priority(..)))
+        .collect();
+    assert_eq!(told, said.each_ref(), "after their requests");
 }
 
 /// A request without a field is as good.
