@@ -26,7 +26,7 @@ fn any_blocks(script: &mut Script<'_>) {
             return;
         };
         let peers = theirs.decode(block).expect("what we take is well-formed");
-        assert_eq!(lines, peers);
+        assert_eq!(as_peer(lines), as_peer(peers));
     }
 }
 
@@ -52,7 +52,8 @@ fn our_blocks(script: &mut Script<'_>) {
                 &mut block,
             );
         }
-        assert_eq!(theirs.decode(&block).expect("what we write"), lines);
+        let peers = theirs.decode(&block).expect("what we write");
+        assert_eq!(as_peer(peers), as_peer(lines));
     }
 }
 
@@ -64,6 +65,16 @@ fn their_blocks(script: &mut Script<'_>) {
         let block = theirs.encode(borrowed);
         assert_eq!(decode(&mut ours, &block).as_ref(), Some(&lines));
     }
+}
+
+/// As the peer has it: the fifteenth entry of its static table is cut short.
+fn as_peer(mut lines: Lines) -> Lines {
+    for (name, _) in &mut lines {
+        if name == b"accept-charset" {
+            name.truncate(b"accept-".len());
+        }
+    }
+    lines
 }
 
 /// Names in lower case, as our encoder makes them.
