@@ -39,7 +39,7 @@ pub(super) struct Open<C: Connection> {
     more: bool,
     /// When the socket is looked at, while it is not read from.
     lookout: Option<Instant>,
-    error: Option<ConnectionError>,
+    error: Option<Box<ConnectionError>>,
 }
 
 /// What came of a step.
@@ -172,7 +172,7 @@ impl<C: Connection> Open<C> {
             .is_some_and(|deadline| deadline <= now)
             && let Err(error) = self.session.expire(now)
         {
-            self.error.get_or_insert(error);
+            self.error.get_or_insert_with(|| Box::new(error));
         }
         self.settle();
     }
@@ -185,7 +185,7 @@ impl<C: Connection> Open<C> {
             let received = match self.session.recv(now, input) {
                 Ok(received) => received,
                 Err(error) => {
-                    self.error.get_or_insert(error);
+                    self.error.get_or_insert_with(|| Box::new(error));
                     // Its last words are all that is left to say; what else came is not for it.
                     taken += input.len();
                     break;
@@ -273,7 +273,7 @@ impl<C: Connection> Open<C> {
             Received::End(how) => {
                 self.ended = true;
                 if let Err(error) = self.session.eof(now, how) {
-                    self.error.get_or_insert(error);
+                    self.error.get_or_insert_with(|| Box::new(error));
                 }
                 self.settle();
                 Ok(true)
@@ -333,7 +333,8 @@ impl<C: Connection> Open<C> {
         };
         // A peer that has ended its octets can leave none unread.
         let how = if self.ended { Finish::Now } else { how };
-        let why = self.error.take().map_or(Ended::Closed, Ended::Violation);
+        let why = self.error.take();
+        let why = why.map_or(Ended::Closed, |error| Ended::Violation(*error));
         Some(Pumped::Over(why, how))
     }
 }

@@ -33,7 +33,7 @@ const UNSENT: u32 = 128 << 10;
 
 pub(super) struct Transport {
     socket: Socket,
-    tls: Option<Tls>,
+    tls: Option<Box<Tls>>,
     unsent: Option<Box<Unsent>>,
     /// While octets wait that the socket does not take.
     stalled: Option<Stall>,
@@ -90,12 +90,14 @@ impl Transport {
     pub(super) fn new(socket: Socket, engine: Option<Box<dyn Engine>>) -> Self {
         Self {
             socket,
-            tls: engine.map(|engine| Tls {
-                engine,
-                state: State::Handshaking,
-                kept: Vec::new(),
-                begun: false,
-                broken: false,
+            tls: engine.map(|engine| {
+                Box::new(Tls {
+                    engine,
+                    state: State::Handshaking,
+                    kept: Vec::new(),
+                    begun: false,
+                    broken: false,
+                })
             }),
             unsent: None,
             stalled: None,

@@ -18,6 +18,10 @@ impl<T> Queue<T> {
 
     /// Appends.
     pub(super) fn push(&mut self, item: T) {
+        // Mostly there is one thing at a time.
+        if self.items.capacity() == 0 {
+            self.items.reserve_exact(1);
+        }
         self.items.push_back(item);
     }
 

@@ -11,7 +11,6 @@
 //! where the others stand.
 
 use super::frame::Dependency;
-use super::store::SMALL;
 use super::tree::{Tree, USUAL_WEIGHT};
 use crate::session::{Priority, StreamId};
 use std::collections::VecDeque;
@@ -248,9 +247,7 @@ impl Schedule {
     /// There are no streams: gives memory back.
     pub(super) fn rest(&mut self) {
         self.levels = None;
-        if self.line.capacity() > SMALL {
-            self.line = VecDeque::new();
-        }
+        self.line = VecDeque::new();
     }
 
     fn level(&self, urgency: u8) -> Level {

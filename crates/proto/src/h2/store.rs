@@ -6,9 +6,6 @@ use crate::h2::stream::Stream;
 use crate::session::StreamId;
 use std::collections::VecDeque;
 
-/// Lists of numbers up to this long are kept for the next stream; larger ones are given back.
-pub(super) const SMALL: usize = 16;
-
 /// All streams that are not closed.
 #[derive(Debug, Default)]
 pub(super) struct Store {
@@ -28,7 +25,13 @@ impl Store {
         let slot = self.free.pop().unwrap_or(self.slots.len() as u32);
         match self.slots.get_mut(slot as usize) {
             Some(place) => *place = Some(stream),
-            None => self.slots.push(Some(stream)),
+            None => {
+                // Many connections have one stream at a time.
+                if self.slots.capacity() == 0 {
+                    self.slots.reserve_exact(1);
+                }
+                self.slots.push(Some(stream));
+            }
         }
         match self.index.back() {
             // Pushed streams count for themselves.
@@ -134,9 +137,8 @@ impl Store {
             return;
         }
         self.slots = Vec::new();
-        self.free.clear();
-        self.free.shrink_to(SMALL);
-        self.index.shrink_to(SMALL);
+        self.free = Vec::new();
+        self.index = VecDeque::new();
     }
 
     fn position(&self, number: u32) -> Option<usize> {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
 /// How long after its last stream a session keeps the memory that the next one would need.
-const REST_AFTER: Duration = Duration::from_secs(1);
+const REST_AFTER: Duration = Duration::from_millis(100);
 
 /// The moments from which the session's time-outs count; none where there is nothing to wait for.
 #[derive(Clone, Copy, Debug)]

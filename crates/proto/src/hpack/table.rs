@@ -307,7 +307,7 @@ fn octets_of<'o, N>(octets: &'o [u8], start: usize, entry: &Entry<N>) -> Option<
 }
 
 /// How many places a ring begins with.
-const FIRST_PLACES: usize = 8;
+const FIRST_PLACES: usize = 4;
 
 /// An arena this small is never worth shrinking.
 const SMALL_ARENA: usize = 512;
