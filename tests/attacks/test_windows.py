@@ -61,6 +61,23 @@ def test_a_window_of_a_connection_that_never_opens_is_given_up(serve: Serve) -> 
         assert set(attacker.resets()) == {ENHANCE_YOUR_CALM}
 
 
+def test_credit_octet_by_octet_is_given_up(serve: Serve) -> None:
+    """CVE-2019-9511: the rate that counts is that of octets, not of frames."""
+    with (
+        serve("--write-timeout", "1s", "--threads", "8") as program,
+        attacked(program, memory=MEMORY),
+        Attacker(program.connect(), (INITIAL_WINDOW_SIZE, 0)) as attacker,
+    ):
+        attacker.send(request(1, "/octets?size=60000"))
+        end = time.monotonic() + 15
+        while not attacker.resets():
+            assert time.monotonic() < end
+            attacker.send(window_update(1, 1))
+            attacker.ping()
+            time.sleep(0.05)
+        assert attacker.resets() == {ENHANCE_YOUR_CALM: 1}
+
+
 def test_a_client_that_reads_nothing_is_given_up(serve: Serve) -> None:
     """Windows wide open, and a socket that nobody reads."""
     with (

@@ -62,7 +62,8 @@ pub struct Limits {
     /// leave give it back, 1 s for each `take_rate` of them. Stalled writes to the connection itself are the driver's.
     /// Default 60 s.
     pub write_time: Duration,
-    /// See `write_time`. Octets a second; 0 allows any. Default 256.
+    /// See `write_time`; the driver asks for as much of a client whose socket is full. Octets a second; 0 allows any.
+    /// Default 256.
     pub take_rate: u32,
     /// A second GOAWAY and the refusal of new streams follow the first this long after, at the latest; over HTTP/1.x
     /// a head that was coming has to be complete by then. Default 1 s.

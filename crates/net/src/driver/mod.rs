@@ -183,7 +183,9 @@ impl<S: Service> Driver<S> {
             open.wake();
         }
         let config = &self.shared.config;
-        let stalled = self.transport.is_stalled(now, config.write_time);
+        let stalled = self
+            .transport
+            .is_stalled(now, config.write_time, config.limits.take_rate);
         let (why, how) = if stalled {
             self.transport.reset();
             (Ended::Stalled, None)
@@ -222,7 +224,9 @@ impl<S: Service> Driver<S> {
         scratch: &mut Scratch,
     ) -> Next<S::Connection> {
         let config = &self.shared.config;
-        let stalled = self.transport.is_stalled(now, config.write_time);
+        let stalled = self
+            .transport
+            .is_stalled(now, config.write_time, config.limits.take_rate);
         let flushed = self.transport.flush(context, now, scratch);
         if flushed.is_err() || stalled || self.shared.phase.get().is_over(now) {
             self.transport.reset();

@@ -49,6 +49,19 @@ struct Stall {
     queued: usize,
 }
 
+impl Stall {
+    /// Whether the client has taken as many octets as it has to, and one at least.
+    fn has_moved(self, later: Self, rate: u32) -> bool {
+        let taken = self.queued.saturating_sub(later.queued);
+        let due = later
+            .since
+            .saturating_duration_since(self.since)
+            .as_secs_f64()
+            * f64::from(rate);
+        taken > 0 && taken as f64 >= due
+    }
+}
+
 struct Tls {
     engine: Box<dyn Engine>,
     state: State,
@@ -266,9 +279,10 @@ impl Transport {
         self.stalled.map(|stall| stall.since)
     }
 
-    /// Whether that is too long. The socket takes no more before a good part of what the kernel holds has left:
-    /// of a slow client that reads on, only the kernel knows.
-    pub(super) fn is_stalled(&mut self, now: Instant, patience: Duration) -> bool {
+    /// Whether that is too long: for as long as `patience` it has taken fewer octets a second than `rate`. The
+    /// socket takes no more before a good part of what the kernel holds has left: of a slow client that reads on,
+    /// only the kernel knows.
+    pub(super) fn is_stalled(&mut self, now: Instant, patience: Duration, rate: u32) -> bool {
         let Some(stall) = self.stalled else {
             return false;
         };
@@ -277,7 +291,7 @@ impl Transport {
         }
         self.note_stall(now);
         self.stalled
-            .is_some_and(|later| later.queued >= stall.queued)
+            .is_some_and(|later| !stall.has_moved(later, rate))
     }
 
     fn note_stall(&mut self, now: Instant) {
@@ -434,5 +448,32 @@ fn nothing(error: io::Error) -> io::Result<Received> {
     match error.kind() {
         io::ErrorKind::WouldBlock => Ok(Received::Nothing),
         _ => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_takes_crumbs_has_not_moved() {
+        let since = Instant::now();
+        let moved = |queued, seconds, rate| {
+            let later = Stall {
+                since: since + Duration::from_secs(seconds),
+                queued,
+            };
+            Stall {
+                since,
+                queued: 100_000,
+            }
+            .has_moved(later, rate)
+        };
+        assert!(!moved(100_000, 60, 256), "nothing");
+        assert!(!moved(99_000, 60, 256), "1000 octets in a minute");
+        assert!(moved(84_000, 60, 256));
+        assert!(moved(99_999, 60, 0), "no rate is asked for");
+        assert!(!moved(100_000, 60, 0));
+        assert!(!moved(120_000, 60, 0));
     }
 }
