@@ -163,10 +163,12 @@ impl Plan {
             streams: serve.max_streams,
             stream_window: serve.stream_window,
             connection_window: serve.connection_window,
+            largest_window: serve.largest_window,
             head_time: serve.head_timeout,
             idle_time: serve.idle_timeout,
             body_grace: serve.body_grace,
             body_rate: serve.body_rate,
+            take_rate: serve.take_rate,
             write_time: serve.write_timeout,
             ..Limits::default()
         }
@@ -319,10 +321,12 @@ mod tests {
             "--max-streams=1",
             "--stream-window=16k",
             "--connection-window=64k",
+            "--largest-window=96k",
             "--head-timeout=1",
             "--idle-timeout=2",
             "--body-grace=3",
             "--body-rate=4",
+            "--take-rate=11",
             "--handshake-timeout=5",
             "--write-timeout=6",
             "--max-connections=7",
@@ -338,10 +342,12 @@ mod tests {
             streams: 1,
             stream_window: 16 << 10,
             connection_window: 64 << 10,
+            largest_window: 96 << 10,
             head_time: Duration::from_secs(1),
             idle_time: Duration::from_secs(2),
             body_grace: Duration::from_secs(3),
             body_rate: 4,
+            take_rate: 11,
             write_time: Duration::from_secs(6),
             ..Limits::default()
         };

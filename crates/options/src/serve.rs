@@ -38,6 +38,8 @@ pub struct Serve {
     pub body_grace: Duration,
     /// Octets a second.
     pub body_rate: u32,
+    /// Octets a second.
+    pub take_rate: u32,
     pub write_timeout: Duration,
     /// 0: as many as the system allows.
     pub max_connections: usize,
@@ -53,6 +55,8 @@ pub struct Serve {
     pub stream_window: u32,
     /// Octets.
     pub connection_window: u32,
+    /// Octets; 0: the windows do not grow.
+    pub largest_window: u32,
     /// Octets.
     pub request_memory: usize,
 }
@@ -85,6 +89,7 @@ impl Serve {
             idle_timeout: Duration::ZERO,
             body_grace: Duration::ZERO,
             body_rate: 0,
+            take_rate: 0,
             write_timeout: Duration::ZERO,
             max_connections: 0,
             max_connections_per_address: 0,
@@ -94,6 +99,7 @@ impl Serve {
             max_target: 0,
             stream_window: 0,
             connection_window: 0,
+            largest_window: 0,
             request_memory: 0,
         }
     }

@@ -408,6 +408,18 @@ pub const TABLE: &[Row] = &[
         ..EMPTY
     },
     Row {
+        name: "take-rate",
+        form: "SIZE",
+        default: "256",
+        meaning: "what a client must take of an answer each second to be waited for\n\
+                  beyond the time-out of writing; 0 allows any pace",
+        group: Group::Limits,
+        set: |draft, given| {
+            value::size(given, 0..=1 << 30).map(|value| draft.serve.take_rate = value)
+        },
+        ..EMPTY
+    },
+    Row {
         name: "max-connections",
         form: "N",
         default: "0",
@@ -496,6 +508,18 @@ pub const TABLE: &[Row] = &[
         set: |draft, given| {
             value::size(given, 64 << 10..=1 << 30)
                 .map(|value| draft.serve.connection_window = value)
+        },
+        ..EMPTY
+    },
+    Row {
+        name: "largest-window",
+        form: "SIZE",
+        default: "16m",
+        meaning: "what both grow to where a client's way to us is long and fast\n\
+                  (HTTP/2); 0 keeps them as they are",
+        group: Group::Limits,
+        set: |draft, given| {
+            value::size(given, 0..=1 << 30).map(|value| draft.serve.largest_window = value)
         },
         ..EMPTY
     },
