@@ -8,7 +8,7 @@ use super::again::Again;
 use super::control::{Control, Head};
 use super::frame::{self, Frame, HEADER_LEN, Header, Kind, Settings, flags};
 use super::message;
-use super::stream::{Asked, Piece, Saying, State, Step};
+use super::stream::{Asked, Piece, Saying, State, Step, Then};
 use super::{PREFACE, Session, padding, settings};
 use crate::error::{Code, UsageError};
 use crate::fields::Field;
@@ -128,7 +128,8 @@ impl Session {
                     // Nothing, and no promise: as good as a deferral.
                     stream.deferred = true;
                 } else {
-                    self.piece = Some((id, Piece { bytes, end }));
+                    let then = end.into();
+                    self.piece = Some((id, Piece { bytes, then }));
                     self.question = None;
                     if more {
                         // It stays in line: there will be another question.
@@ -165,20 +166,23 @@ impl Session {
             .room()
             .min(self.send_window.room())
             .min(largest);
-        let Piece { mut bytes, mut end } = piece;
+        let Piece {
+            mut bytes,
+            mut then,
+        } = piece;
         if bytes.len() > room {
             let rest = Piece {
                 bytes: bytes.split_off(room),
-                end: std::mem::replace(&mut end, End::More),
+                then: std::mem::replace(&mut then, Then::More),
             };
             stream.held = Some(Box::new(rest));
             stream.saying = Saying::Body;
-        } else if !matches!(end, End::More) {
+        } else if !matches!(then, Then::More) {
             stream.saying = Saying::Whole;
         }
-        let written = !bytes.is_empty() || matches!(end, End::Last);
+        let written = !bytes.is_empty() || matches!(then, Then::Nothing);
         if written {
-            let last = matches!(end, End::Last);
+            let last = matches!(then, Then::Nothing);
             let header = data_header(stream.number, bytes.len(), last);
             let seldom = self.seldom.as_deref_mut();
             let (header, padding) = padding::pad(&self.config, seldom, header, room);
@@ -206,21 +210,21 @@ impl Session {
             }
         }
         let no_room = stream.send_window.room() == 0;
-        match end {
-            End::More => {
+        match then {
+            Then::More => {
                 if no_room {
                     self.leave_schedule(id);
                 }
                 self.schedule(id);
             }
-            End::Last => self.said_all(id),
-            End::Trailers(trailers) if written => self.control.push(Control::Head {
+            Then::Nothing => self.said_all(id),
+            Then::Trailers(trailers) if written => self.control.push(Control::Head {
                 id,
-                head: Head::Trailers(trailers),
+                head: Head::Trailers(*trailers),
                 end: true,
             }),
-            End::Trailers(trailers) => {
-                return self.write_head(id, &Head::Trailers(trailers), true, out);
+            Then::Trailers(trailers) => {
+                return self.write_head(id, &Head::Trailers(*trailers), true, out);
             }
         }
         written

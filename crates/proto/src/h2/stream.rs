@@ -1,5 +1,6 @@
 //! One stream: its state, its two messages and its windows (RFC 9113, section 5.1).
 
+use crate::fields::Fields;
 use crate::h2::flow::{RecvWindow, SendWindow};
 use crate::h2::patience::Patience;
 use crate::h2::schedule::Turn;
@@ -188,7 +189,25 @@ impl Asked {
 #[derive(Debug)]
 pub(super) struct Piece {
     pub(super) bytes: Bytes,
-    pub(super) end: End,
+    pub(super) then: Then,
+}
+
+/// What follows it: [`End`] in less room, since most pieces have no trailers.
+#[derive(Debug)]
+pub(super) enum Then {
+    More,
+    Nothing,
+    Trailers(Box<Fields>),
+}
+
+impl From<End> for Then {
+    fn from(end: End) -> Self {
+        match end {
+            End::More => Then::More,
+            End::Last => Then::Nothing,
+            End::Trailers(trailers) => Then::Trailers(Box::new(trailers)),
+        }
+    }
 }
 
 /// A stream that is open, or half of it.

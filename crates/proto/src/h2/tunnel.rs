@@ -15,10 +15,10 @@
 use super::Session;
 use super::control::Control;
 use super::message;
-use super::stream::{Asked, Piece, Saying};
+use super::stream::{Asked, Piece, Saying, Then};
 use crate::error::UsageError;
 use crate::head::Request;
-use crate::session::{End, Gather, StreamId};
+use crate::session::{Gather, StreamId};
 use bytes::Bytes;
 
 impl Session {
@@ -53,7 +53,7 @@ impl Session {
 
     /// Ends our message, of which there was nothing beside the head.
     pub(super) fn write_end(&mut self, id: StreamId, out: &mut Gather) -> bool {
-        let (bytes, end) = (Bytes::new(), End::Last);
-        self.write_data(id, Piece { bytes, end }, out)
+        let (bytes, then) = (Bytes::new(), Then::Nothing);
+        self.write_data(id, Piece { bytes, then }, out)
     }
 }
