@@ -25,6 +25,9 @@ fn any_blocks(script: &mut Script<'_>) {
         let Some(lines) = decode(&mut ours, block) else {
             return;
         };
+        if is_misspelt(&lines) {
+            return;
+        }
         let peers = theirs.decode(block).expect("what we take is well-formed");
         assert_eq!(as_peer(lines), as_peer(peers));
     }
@@ -39,6 +42,9 @@ fn our_blocks(script: &mut Script<'_>) {
             continue;
         }
         let lines = lines(script, count % 8);
+        if is_misspelt(&lines) {
+            return;
+        }
         let mut block = Vec::new();
         encoder.begin(&mut block);
         for (name, value) in &lines {
@@ -61,6 +67,9 @@ fn their_blocks(script: &mut Script<'_>) {
     let (mut ours, mut theirs) = (Decoder::new(INITIAL_TABLE_SIZE), hpack::Encoder::new());
     while let Some(count) = script.octet() {
         let lines = lines(script, count % 8);
+        if is_misspelt(&lines) {
+            return;
+        }
         let borrowed = lines.iter().map(|(name, value)| (&name[..], &value[..]));
         let block = theirs.encode(borrowed);
         assert_eq!(decode(&mut ours, &block).as_ref(), Some(&lines));
@@ -75,6 +84,13 @@ fn as_peer(mut lines: Lines) -> Lines {
         }
     }
     lines
+}
+
+/// The 15th line of their static table is `accept-`, where RFC 7541 (appendix A) has `accept-charset`: from there on
+/// the tables differ.
+fn is_misspelt(lines: &Lines) -> bool {
+    let of_15 = |name: &[u8]| matches!(name, b"accept-" | b"accept-charset");
+    lines.iter().any(|(name, _)| of_15(name))
 }
 
 /// Names in lower case, as our encoder makes them.
