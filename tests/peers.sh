@@ -18,6 +18,7 @@ programs=(
     nghttp:nghttp2-client
     h2load:nghttp2-client
     nghttpd:nghttp2-server
+    nghttpx:nghttp2-proxy
     h2o:h2o
     chromium:chromium
     wrk:wrk
