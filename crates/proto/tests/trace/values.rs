@@ -4,9 +4,11 @@ use crate::{a_request, entries, traced_pair, units};
 use bytes::Bytes;
 use std::time::Instant;
 use thalweg_proto::error::Code;
+use thalweg_proto::h2::Session;
 use thalweg_proto::h2::frame::{Frame, HEADER_LEN, Header, Kind};
 use thalweg_proto::h2::trace::{Begins, Direction, Entry};
 use thalweg_proto::head::Response;
+use thalweg_proto::limits::Limits;
 use thalweg_proto::session::{Event, Session as _, Streams};
 use thalweg_testkit::caller::Told;
 use thalweg_testkit::pair::Pair;
@@ -211,12 +213,12 @@ fn the_payloads_are_those_of_the_wire() {
 #[test]
 fn there_is_no_trace_unless_it_is_asked_for() {
     let now = Instant::now();
-    let limits = thalweg_proto::limits::Limits::default();
+    let limits = Limits::default();
     let session = |server| {
         if server {
-            thalweg_proto::h2::Session::server(limits.clone(), now)
+            Session::server(limits.clone(), now)
         } else {
-            thalweg_proto::h2::Session::client(limits.clone(), now)
+            Session::client(limits.clone(), now)
         }
     };
     let mut pair = Pair::new(session(false), session(true), now);
@@ -251,4 +253,31 @@ fn heads_that_never_leave_are_told() {
     session.reset(id, Code::Cancel);
     pair.settle();
     assert_eq!(unsent(entries(&mut pair.server)), [(Kind::Headers, 3)]);
+}
+
+/// The peer may use a larger table than at first, once that was announced and agreed to: blocks are readable still.
+#[test]
+fn a_table_that_was_announced_later_is_read_too() {
+    let now = Instant::now();
+    let table = 1 << 16;
+    let limits = Limits {
+        table,
+        ..Limits::default()
+    };
+    let server = Session::server(Limits::default(), now).traced();
+    let mut pair = Pair::new(Session::client(limits, now), server, now);
+    pair.settle();
+    pair.server.session.announce(&[(1, table)]).unwrap();
+    pair.settle();
+    entries(&mut pair.server);
+    for _ in 0..2 {
+        let get = a_request(b"GET").with_field(b"x-again", b"and again");
+        pair.client.session.open(get, true).unwrap();
+        pair.settle();
+        let units = units(entries(&mut pair.server));
+        let head = units.iter().find(|unit| unit.header.kind == Kind::Headers);
+        let names = head.unwrap().lines.iter().map(|line| line.name.clone());
+        let last = names.last();
+        assert_eq!(last.as_deref(), Some(&b"x-again"[..]));
+    }
 }

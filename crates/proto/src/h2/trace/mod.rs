@@ -327,9 +327,10 @@ struct Way {
 }
 
 impl Way {
-    fn new(table: u32) -> Self {
+    fn new() -> Self {
         let mut decoder = hpack::Decoder::new(hpack::INITIAL_TABLE_SIZE);
-        decoder.set_table_limit(table.max(hpack::INITIAL_TABLE_SIZE));
+        // How large a table may be is for the session to say, and it says so later. What takes memory is what has come.
+        decoder.set_table_limit(u32::MAX);
         Self {
             decoder,
             unit: None,
@@ -395,8 +396,8 @@ impl Tracer {
             head: limits.head,
             entries: VecDeque::new(),
             news: false,
-            coming: Way::new(limits.table),
-            leaving: Way::new(limits.table),
+            coming: Way::new(),
+            leaving: Way::new(),
             opened: 0,
             answered: BTreeSet::new(),
         }
