@@ -255,6 +255,7 @@ impl Session {
             }
             Some(Event::Response { id, head, end }) => {
                 self.undecided = head.is_informational();
+                self.offered.take_if(|_| !self.undecided);
                 Ok(Some(Event::Response { id, head, end }))
             }
             event => Ok(event),
@@ -275,8 +276,9 @@ impl Streams for Session {
             Spoken::Http1(http1) => http1,
         };
         if !(end && http1.is_unused() && can_offer(&head)) {
+            let id = http1.open(head, end)?;
             self.undecided = false;
-            return http1.open(head, end);
+            return Ok(id);
         }
         let settings = h2::settings_field(&self.config, &self.limits);
         let offer = head

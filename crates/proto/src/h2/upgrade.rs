@@ -168,16 +168,21 @@ pub(crate) fn settings_field(config: &Config, limits: &Limits) -> String {
     to_base64url(&settings::announce(config, limits, Role::Client))
 }
 
-/// The same request as HTTP/2 has it (RFC 9113, section 8.2.2).
+/// The same request as HTTP/2 has it (RFC 9113, section 8.2.2): without all that was for this connection alone (RFC 9110,
+/// section 7.6.1).
 fn without_connection(request: &Request) -> Request {
     let mut head = request.clone();
     head.version = Version::Http2;
+    let named = |name: &[u8]| {
+        let mut options = request.fields.all(b"connection").flat_map(syntax::list);
+        options.any(|option| option.eq_ignore_ascii_case(name))
+    };
     head.fields.retain(|field| match field.name {
         b"connection" | b"keep-alive" | b"proxy-connection" | b"transfer-encoding" | b"upgrade" => {
             false
         }
         b"te" => field.value.eq_ignore_ascii_case(b"trailers"),
-        name => name != SETTINGS_FIELD,
+        name => name != SETTINGS_FIELD && !named(name),
     });
     head
 }

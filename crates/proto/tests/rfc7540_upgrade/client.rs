@@ -314,3 +314,19 @@ fn a_client_that_stops_gets_its_answer_still() {
     assert!(caller.told.contains(&Told::Finished(id)));
     assert_ne!(caller.session.wants().end, Finish::No);
 }
+
+/// A command that is refused changes nothing: the answer to the offer is understood still.
+#[test]
+fn a_second_request_that_comes_too_early_leaves_the_offer_alone() {
+    let now = Instant::now();
+    let mut caller = client(now);
+    caller.session.open(request("GET"), true).unwrap();
+    caller.flush(now);
+    for end in [true, false] {
+        let early = caller.session.open(request("POST"), end);
+        assert_eq!(early, Err(UsageError::NoCapacity));
+    }
+    caller.feed(now, &[SWITCHING.as_bytes(), &response(&[0x88], 1)].concat());
+    assert_eq!(caller.session.version(), Version::Http2);
+    assert!(caller.told.contains(&Told::Finished(first())));
+}

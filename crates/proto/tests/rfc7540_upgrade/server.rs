@@ -434,3 +434,19 @@ fn a_session_is_upgraded_once_as_a_server_and_not_out_of_range() {
     assert_eq!(session.upgraded(&head), Ok(first()));
     assert_eq!(session.upgraded(&head), Err(UsageError::HeadNotExpected));
 }
+
+/// RFC 9110, section 7.6.1: what Connection names is for this connection alone. Once that field is gone nobody can tell.
+#[test]
+fn fields_that_connection_names_are_not_part_of_the_request() {
+    let now = Instant::now();
+    let mut caller = server(now);
+    let offer =
+        b"GET / HTTP/1.1\r\nHost: a\r\nX-Hop: 1\r\nX-End: 2\r\nConnection: Upgrade, x-HOP\r\n\
+        Connection: HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n";
+    caller.feed(now, offer);
+    let [Told::Request(_, head, true)] = &caller.told[..] else {
+        panic!("{:?}", caller.told);
+    };
+    assert_eq!(head.version, Version::Http2);
+    assert_eq!(format!("{:?}", head.fields), "[host: a, x-end: 2]");
+}
