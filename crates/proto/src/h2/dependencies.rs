@@ -4,7 +4,7 @@
 //! to know RFC 9218 ([`Rfc7540Priorities`]). Streams that nobody places depend on the root.
 
 use super::control::Control;
-use super::frame::Dependency;
+use super::frame::{Dependency, MAX_STREAM};
 use super::recv::Standing;
 use super::store::{self, Store};
 use super::stream::State;
@@ -151,10 +151,13 @@ impl Session {
     /// Client: the same, and PRIORITY tells the server, unless it has said that it does not listen.
     ///
     /// # Errors
-    /// As [`Session::depend`]; [`UsageError::WrongRole`].
+    /// As [`Session::depend`]; [`UsageError::WrongRole`]; [`UsageError::ShuttingDown`].
     pub fn advise(&mut self, number: u32, dependency: Dependency) -> Result<(), UsageError> {
         if self.role != Role::Client {
             return Err(UsageError::WrongRole);
+        }
+        if self.drain.is_over() {
+            return Err(UsageError::ShuttingDown);
         }
         self.depend(number, dependency)?;
         self.control.push(Control::Priority { number, dependency });
@@ -181,7 +184,11 @@ impl Session {
     }
 
     fn check_dependency(&self, number: u32, dependency: Dependency) -> Result<(), UsageError> {
-        if number == 0 || dependency.on == number || !(1..=256).contains(&dependency.weight) {
+        let fits = (1..=MAX_STREAM).contains(&number)
+            && dependency.on <= MAX_STREAM
+            && dependency.on != number
+            && (1..=256).contains(&dependency.weight);
+        if !fits {
             return Err(UsageError::Dependency);
         }
         if !self.has_dependencies() {

@@ -26,7 +26,7 @@ pub(super) struct Turn {
     had: u64,
     /// Whether it is in line.
     waits: bool,
-    /// Whether the client's signals move it.
+    /// Whether the client's signals leave it where it is.
     pub(super) held: bool,
 }
 

@@ -148,3 +148,14 @@ fn frames_of_data(octets: &[u8]) -> Vec<u32> {
     }
     streams
 }
+
+/// Section 5.1.1 of RFC 9113: numbers have 31 bits, and the one beside them would be the exclusive flag.
+#[test]
+fn no_stream_above_the_largest_number_has_a_place() {
+    let (mut client, now) = client(Rfc7540Priorities::default());
+    for (number, other) in [(0x8000_0001, 0), (1, 0x8000_0003)] {
+        let place = client.session.advise(number, on(other, 16));
+        assert_eq!(place, Err(UsageError::Dependency));
+    }
+    assert_eq!(said(&client.flush(now)), []);
+}
