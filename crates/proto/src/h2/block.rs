@@ -233,7 +233,7 @@ impl Session {
             self.skipped = (self.last_peer + 1, number - 1);
         }
         self.last_peer = number;
-        if self.drain.last().is_some() {
+        if !self.drain.serves(number) {
             self.count_glitch()?;
             self.ignore_rest(start);
             return Ok(Purpose::Ignored);

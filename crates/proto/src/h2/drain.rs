@@ -20,7 +20,7 @@ use bytes::Bytes;
 use std::time::Instant;
 
 /// What our PING during a graceful shutdown holds.
-pub(super) const PING: [u8; 8] = *b"draining";
+const PING: [u8; 8] = *b"draining";
 
 /// How far the connection is from its end.
 #[derive(Clone, Copy, Debug)]
@@ -62,12 +62,17 @@ impl Drain {
         self.stage == Stage::Serving && !self.unpromising && !self.eof
     }
 
-    /// The last stream of the peer that is served, where later ones are ignored.
+    /// The last stream of the peer that is served, or would be, where later ones are ignored.
     pub(super) fn last(self) -> Option<u32> {
         match self.stage {
             Stage::Draining { last } => Some(last),
             _ => None,
         }
+    }
+
+    /// Whether a stream that the peer opens now is served: none above the last that GOAWAY has named.
+    pub(super) fn serves(self, number: u32) -> bool {
+        self.last().is_none_or(|last| number <= last)
     }
 
     pub(super) fn is_over(self) -> bool {
@@ -135,11 +140,13 @@ impl Session {
         }
     }
 
-    /// Our PING came back.
-    pub(super) fn drain_answered(&mut self) {
-        if self.drain.stage == Stage::Warned {
+    /// A PING came back. Answers whether it was ours.
+    pub(super) fn drain_answered(&mut self, octets: [u8; 8]) -> bool {
+        let is_it = octets == PING && self.drain.stage == Stage::Warned;
+        if is_it {
             self.conclude_drain();
         }
+        is_it
     }
 
     /// Sends a GOAWAY of the caller's own: `last` is the last stream of the peer that is or will be processed, none for

@@ -205,7 +205,7 @@ impl Session {
             return Err(Violation::StreamIdentifier.into());
         }
         self.last_peer = promised;
-        let wanted = self.config.push && self.drain.last().is_none() && !in_tunnel;
+        let wanted = self.config.push && self.drain.serves(promised) && !in_tunnel;
         let (Some(on), true) = (on, wanted) else {
             // Nobody asked for it, or nobody does any more: no word to the caller.
             self.count_reset()?;

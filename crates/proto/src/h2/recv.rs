@@ -16,7 +16,7 @@ use super::frame::{Fault, Frame, HEADER_LEN, Header, Kind, Settings, flags};
 use super::resets::By;
 use super::store;
 use super::stream::{State, Step, Stream};
-use super::{PREFACE, Session, drain, settings};
+use super::{PREFACE, Session, settings};
 use crate::error::{Code, ConnectionError, Violation};
 use crate::session::{Event, Received, Role, StreamId};
 
@@ -335,17 +335,10 @@ impl Session {
                 Ok(())
             }
             Ok(Frame::PingAck(octets)) => {
-                if self.probe_answered(octets) {
-                    return Ok(());
-                }
-                if octets == drain::PING {
-                    self.drain_answered();
-                    return Ok(());
-                }
-                if self.end_growth_round(octets) {
-                    return Ok(());
-                }
-                self.count_glitch()
+                let ours = self.probe_answered(octets)
+                    || self.drain_answered(octets)
+                    || self.end_growth_round(octets);
+                if ours { Ok(()) } else { self.count_glitch() }
             }
             Ok(Frame::GoAway { last, code, debug }) => {
                 self.count_glitch()?;

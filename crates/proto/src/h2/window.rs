@@ -168,10 +168,10 @@ impl Session {
         }
     }
 
-    /// Queues a WINDOW_UPDATE for all that is owed.
+    /// Queues a WINDOW_UPDATE for all that is owed, as long as the peer may send.
     fn push_credit(&mut self, on: Option<StreamId>) {
         match on {
-            None if !self.crediting => {
+            None if !self.crediting && !self.drain.is_over() => {
                 self.crediting = true;
                 self.control.push(Control::ConnectionCredit);
             }

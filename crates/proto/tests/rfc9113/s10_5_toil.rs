@@ -3,6 +3,7 @@
 use crate::wire::{GET, POST, Script, established, open_requests, serve_within, server_after};
 use std::time::Duration;
 use thalweg_proto::error::{Code, Violation};
+use thalweg_proto::h2::frame::Frame;
 use thalweg_proto::head::Response;
 use thalweg_proto::limits::{Limits, Rate};
 use thalweg_proto::session::{Session as _, Streams};
@@ -33,6 +34,18 @@ fn credit_that_nothing_was_sent_for_pings_and_crumbs_of_data_end_the_connection_
         crumbs = crumbs.data(1, b"1234567", false);
     }
     for script in [connection, stream, over, pings, crumbs] {
+        serve_within(patient(10), &script)
+            .assert_failed(Violation::TooManyGlitches, Code::EnhanceYourCalm);
+    }
+}
+
+/// What the PING of a graceful shutdown holds is no secret: without that PING its answer is one to nothing.
+#[test]
+fn answers_to_no_ping_end_the_connection_in_the_end_whatever_they_hold() {
+    for octets in [*b"draining", *b"anything"] {
+        let script = (0..15).fold(Script::client(), |script, _| {
+            script.frame(0, Frame::PingAck(octets))
+        });
         serve_within(patient(10), &script)
             .assert_failed(Violation::TooManyGlitches, Code::EnhanceYourCalm);
     }

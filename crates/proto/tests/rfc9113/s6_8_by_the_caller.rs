@@ -4,11 +4,11 @@ use crate::wire::{GET, POST, Script, a_request, established, frames, open_reques
 use std::time::{Duration, Instant};
 use thalweg_proto::error::{Code, UsageError, Violation};
 use thalweg_proto::h2::Session;
-use thalweg_proto::h2::frame::{Frame, Kind};
+use thalweg_proto::h2::frame::{Dependency, Frame, Kind};
 use thalweg_proto::head::Response;
 use thalweg_proto::limits::Limits;
-use thalweg_proto::session::{Event, Finish, Session as _, Shutdown, Streams};
-use thalweg_testkit::caller::Told;
+use thalweg_proto::session::{Event, Finish, Session as _, Shutdown, StreamId, Streams};
+use thalweg_testkit::caller::{Caller, Told};
 
 /// The time that a PING was under way is told with its octets; others are counted, and nothing is told.
 #[test]
@@ -184,6 +184,21 @@ fn the_last_stream_of_a_goaway_never_rises() {
     assert_eq!(long, Err(UsageError::TooLarge));
 }
 
+/// Section 6.8: streams up to the one that is named "might have been processed" or "might yet be processed": those that
+/// have not come yet are served when they come.
+#[test]
+fn a_goaway_that_names_a_later_stream_refuses_only_what_is_above_it() {
+    let (mut server, now) = established(Limits::default(), &Script::default().head(1, GET, true));
+    let session = &mut server.session;
+    session.go_away(Some(5), Code::NoError, &b""[..]).unwrap();
+    let more = (3..9)
+        .step_by(2)
+        .fold(Script::default(), |script, id| script.head(id, GET, true));
+    server.feed(now, &more.0);
+    let numbers = open_requests(&server).into_iter().map(StreamId::number);
+    assert_eq!(numbers.collect::<Vec<_>>(), [1, 3, 5]);
+}
+
 /// A warning alone refuses nothing.
 #[test]
 fn a_warning_of_the_callers_refuses_nothing() {
@@ -209,6 +224,27 @@ fn a_clients_goaway_leaves_its_own_streams_alone() {
         client.open(a_request("GET"), true),
         Err(UsageError::ShuttingDown)
     );
+}
+
+/// Nothing follows the last words of a connection, whatever the caller asks for.
+#[test]
+fn what_is_asked_for_after_the_last_words_is_not_said() {
+    let now = Instant::now();
+    let mut client = Caller::new(Session::client(Limits::default(), now));
+    client.flush(now);
+    client.session.shutdown(now, Shutdown::Now(Code::NoError));
+    let place = Dependency {
+        on: 0,
+        exclusive: false,
+        weight: 16,
+    };
+    let session = &mut client.session;
+    session.credit(None, 1 << 20).unwrap();
+    session.set_window(None, 12 << 20).unwrap();
+    let advice = session.advise(1, place);
+    assert_eq!(advice, Err(UsageError::ShuttingDown));
+    let sent = frames(&client.flush(now));
+    assert_eq!(sent.last().map(|sent| sent.header.kind), Some(Kind::GoAway));
 }
 
 /// The connection ends at once, with the caller's last words.
