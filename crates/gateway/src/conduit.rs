@@ -125,6 +125,8 @@ impl From<OutOfOrder> for Refusal {
 /// What the connection has to do for an exchange.
 #[derive(Debug)]
 pub(crate) struct Due {
+    /// The requests that the handler wants to promise. They go ahead of all else.
+    pub(crate) promised: Vec<Request>,
     pub(crate) priority: Option<Priority>,
     pub(crate) send_continue: bool,
     pub(crate) informational: Vec<Response>,
@@ -292,7 +294,7 @@ impl Conduit {
         self.notify(state);
     }
 
-    /// The requests that the handler wants to promise. They go ahead of all else that is due.
+    /// What was promised by a handler that has answered at once.
     pub(crate) fn take_promised(&self) -> Vec<Request> {
         match self.shared.get() {
             Some(_) => self.lock().outgoing.take_promised(),
@@ -312,6 +314,7 @@ impl Conduit {
         } = &mut *state;
         let discard = outgoing.is_ended() && incoming.discard();
         let due = Due {
+            promised: outgoing.take_promised(),
             priority: priority.take(),
             send_continue: incoming.take_continue(),
             informational: outgoing.take_informational(),
@@ -321,7 +324,7 @@ impl Conduit {
             credit: incoming.take_credit(),
             discard,
             output: outgoing.has_output(),
-            held: incoming.untaken() + outgoing.queued(),
+            held: state.held(),
         };
         if discard {
             // Another thread of the handler may wait for what will not come now.
@@ -330,13 +333,15 @@ impl Conduit {
         due
     }
 
-    pub(crate) fn supply(&self, max: usize) -> Supply {
+    /// Output for the session, and the octets that wait in the conduit then, either way.
+    pub(crate) fn supply(&self, max: usize) -> (Supply, usize) {
         let mut state = self.lock();
         let (supply, room) = state.outgoing.read(max);
+        let held = state.held();
         if room {
             self.notify(state);
         }
-        supply
+        (supply, held)
     }
 
     /// Nobody reads the request's body any more: the credit that this frees, and whether more of it may come.
@@ -420,6 +425,11 @@ impl Shared {
 }
 
 impl State {
+    /// Octets that wait, either way.
+    fn held(&self) -> usize {
+        self.incoming.untaken() + self.outgoing.queued()
+    }
+
     /// Whether the front must be asked now; it has been asked from here on.
     fn ask(&mut self) -> bool {
         !std::mem::replace(&mut self.attention, true)

@@ -209,20 +209,28 @@ impl Front {
         let Some(stream) = streams.find(id) else {
             return Ok(());
         };
-        let promised = stream.conduit.take_promised();
+        let mut due = match stream.answer {
+            Some(_) => None,
+            None => Some(due(session, stream)),
+        };
+        let promised = match &mut due {
+            Some(due) => std::mem::take(&mut due.promised),
+            None => stream.conduit.take_promised(),
+        };
         if !promised.is_empty() {
             let asked = Arc::clone(&stream.conduit);
             drop(streams);
             self.promise(session, &asked, promised);
-            return self.try_attend(session, id);
+            streams = self.ledger.streams();
         }
-        if stream.answer.is_some() {
+        let Some(stream) = streams.find(id) else {
+            return Ok(());
+        };
+        let Some(due) = due else {
             return self.give_answer(session, stream);
-        }
-        let due = due(session, stream);
-        let held = memory::of_head(stream.conduit.head.fields.section_size()) + due.held;
-        self.held.change(&self.desk.memory, stream.held, held);
-        stream.held = held;
+        };
+        let held = stream.held_with(due.held);
+        self.held.resize(&self.desk.memory, &mut stream.held, held);
         let too_much = due.held > HOLDS_LITTLE && self.held.is_too_much(&self.desk.memory);
         let unstarted = stream.status.is_none() && due.head.is_none();
         match due.broken {
@@ -359,6 +367,8 @@ impl Front {
             let given = self.give_answer(session, stream);
             if handler.is_none() {
                 stream.conduit.set_gone();
+                let held = stream.held_with(0);
+                self.held.resize(&self.desk.memory, &mut stream.held, held);
             }
             if given.is_ok() {
                 return;
@@ -496,7 +506,12 @@ impl Source for Front {
         };
         let supply = match &mut stream.answer {
             Some(answer) => answer.read(max),
-            None => stream.conduit.supply(max),
+            None => {
+                let (supply, waiting) = stream.conduit.supply(max);
+                let held = stream.held_with(waiting);
+                self.held.resize(&self.desk.memory, &mut stream.held, held);
+                supply
+            }
         };
         match &supply {
             Supply::Chunk(chunk, _) => stream.sent += chunk.len() as u64,

@@ -129,6 +129,11 @@ impl Share {
         account.change(to as isize - from as isize);
     }
 
+    /// The same, where the size is kept beside the part.
+    pub(crate) fn resize(&mut self, account: &Account, part: &mut usize, to: usize) {
+        self.change(account, std::mem::replace(part, to), to);
+    }
+
     /// Whether that is more than it may have now.
     pub(crate) fn is_too_much(&self, account: &Account) -> bool {
         account.memory.is_too_much(self.0)

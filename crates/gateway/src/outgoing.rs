@@ -202,6 +202,10 @@ impl Outgoing {
 
     /// Up to `max` octets for the session. With them comes whether a writer that waits may go on.
     pub(crate) fn read(&mut self, max: usize) -> (Supply, bool) {
+        if !self.promised.is_empty() {
+            // What was written after a promise must not leave before it.
+            return (Supply::Deferred, false);
+        }
         let was_high = self.queued > LOW_WATER;
         let Some(first) = self.chunks.front_mut() else {
             let supply = match self.ending.take() {
@@ -311,6 +315,19 @@ mod tests {
             drain(&mut reply, 2),
             (vec![], "Trailers([x: 1])".to_owned())
         );
+    }
+
+    /// RFC 9113, section 8.4.1: a promise goes ahead of what refers to it.
+    #[test]
+    fn what_is_written_after_a_promise_waits_until_it_is_made() {
+        let mut reply = Outgoing::default();
+        assert_eq!(reply.start(Response::new(200)), Ok(()));
+        assert_eq!(reply.promise(Request::new(b"GET")), Ok(()));
+        assert_eq!(reply.write(Bytes::from_static(b"link")), Ok(()));
+        assert_eq!(reply.finish(None), Ok(()));
+        assert_eq!(drain(&mut reply, 9), (vec![], "Deferred".to_owned()));
+        assert_eq!(reply.take_promised().len(), 1);
+        assert_eq!(drain(&mut reply, 9), (b"link".to_vec(), "Last".to_owned()));
     }
 
     #[test]

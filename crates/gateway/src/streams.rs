@@ -1,6 +1,7 @@
 //! The exchanges that are under way on a connection, each in the slot that its session gave it.
 
 use crate::conduit::Conduit;
+use crate::memory;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Instant;
@@ -26,6 +27,11 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
+    /// What it holds while so many octets of bodies wait.
+    pub(crate) fn held_with(&self, waiting: usize) -> usize {
+        memory::of_head(self.conduit.head.fields.section_size()) + waiting
+    }
+
     /// The client has gone, or gets no more of the reply.
     pub(crate) fn forsake(&self) {
         // A handler that has answered whole is not there any more.

@@ -3,6 +3,7 @@
 mod access_log;
 mod bodies;
 mod handlers;
+mod memory;
 mod priorities;
 mod pushes;
 mod queue;
