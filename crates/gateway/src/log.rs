@@ -90,8 +90,8 @@ struct Shared {
     state: Mutex<State>,
     /// There is something to write.
     filled: Condvar,
-    /// All is written.
-    emptied: Condvar,
+    /// Some of it is written.
+    written: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -99,6 +99,9 @@ struct State {
     waiting: Vec<u8>,
     /// Lines that found no room.
     lost: u64,
+    /// Octets that were taken so far, and those that are out of them.
+    taken: u64,
+    out: u64,
     /// Some of what waited is being written.
     at_work: bool,
     /// Somebody has waited in vain, and nothing was written since.
@@ -137,6 +140,7 @@ impl Sink {
             state.lost += lines.iter().filter(|octet| **octet == b'\n').count() as u64;
         } else {
             state.waiting.extend_from_slice(lines);
+            state.taken += lines.len() as u64;
             if !state.at_work {
                 self.shared.filled.notify_one();
             }
@@ -144,14 +148,14 @@ impl Sink {
         state.failed.take().map_or(Ok(()), Err)
     }
 
-    /// Waits until all is written, but no longer than this.
+    /// Waits until all that was taken by now is written, but no longer than this.
     fn flush(&self, patience: Duration) {
         let state = self.shared.lock();
-        let busy =
-            |state: &mut State| (state.at_work || !state.waiting.is_empty()) && !state.stalled;
+        let taken = state.taken;
+        let busy = |state: &mut State| state.out < taken && !state.stalled;
         let waited = self
             .shared
-            .emptied
+            .written
             .wait_timeout_while(state, patience, busy);
         let (mut state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
         state.stalled |= waited.timed_out();
@@ -175,7 +179,6 @@ impl Shared {
         loop {
             while state.waiting.is_empty() {
                 state.at_work = false;
-                self.emptied.notify_all();
                 state = self
                     .filled
                     .wait(state)
@@ -185,6 +188,7 @@ impl Shared {
             lines.clear();
             std::mem::swap(&mut lines, &mut state.waiting);
             let lost = std::mem::take(&mut state.lost);
+            let taken = state.taken;
             drop(state);
             if lost > 0 {
                 let told =
@@ -195,6 +199,8 @@ impl Shared {
             state = self.lock();
             state.failed = written.err();
             state.stalled = false;
+            state.out = taken;
+            self.written.notify_all();
         }
     }
 }
@@ -203,6 +209,7 @@ impl Shared {
 mod tests {
     use super::*;
     use std::io::{BufRead, BufReader, pipe};
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     #[test]
     fn lines_that_nobody_reads_make_nobody_wait_and_are_counted() {
@@ -225,6 +232,30 @@ mod tests {
             }
         }
         assert!(lost > LINES / 4, "{lost} are lost, {read} were read");
+    }
+
+    #[test]
+    fn who_waits_for_a_line_does_not_wait_for_those_behind_it() {
+        struct Busy(Arc<OnceLock<Sink>>, Arc<AtomicBool>);
+        impl Write for Busy {
+            fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+                if !self.1.load(Ordering::Relaxed) {
+                    thread::sleep(Duration::from_millis(1));
+                    self.0.wait().write(b"one more\n")?;
+                }
+                Ok(lines.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (own, over) = (Arc::new(OnceLock::new()), Arc::default());
+        let sink = Sink::new(Busy(Arc::clone(&own), Arc::clone(&over)));
+        own.set(sink.clone()).unwrap();
+        sink.write(b"first\n").unwrap();
+        sink.flush(PATIENCE);
+        assert!(!sink.shared.lock().stalled);
+        over.store(true, Ordering::Relaxed);
     }
 
     #[test]
