@@ -304,3 +304,29 @@ impl Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Code;
+    use crate::h2::tree::USUAL_WEIGHT;
+    use crate::limits::Limits;
+    use std::time::Instant;
+
+    #[test]
+    fn a_request_that_is_given_up_before_it_left_leaves_no_word_on_its_place() {
+        let mut client = Session::client(Limits::default(), Instant::now());
+        let get = Request::new(b"GET")
+            .with_scheme(b"https")
+            .with_authority(b"example.org")
+            .with_path(b"/");
+        let place = Dependency {
+            on: 0,
+            exclusive: false,
+            weight: USUAL_WEIGHT,
+        };
+        let id = client.open_at(get, true, place).unwrap();
+        client.reset(id, Code::Cancel);
+        assert!(client.seldom.is_some_and(|seldom| seldom.placed.is_empty()));
+    }
+}

@@ -283,6 +283,7 @@ impl Session {
     fn remove(&mut self, id: StreamId) {
         if let Some(mut stream) = self.streams.remove(id) {
             self.schedule.close(id, &mut stream.turn);
+            self.take_placed(stream.number);
             if stream.parked {
                 self.unpark_none_of(id);
             }

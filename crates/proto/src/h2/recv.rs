@@ -465,6 +465,9 @@ impl Session {
         if !first && peer.no_rfc7540_priorities != self.peer.no_rfc7540_priorities {
             return Err(Violation::Setting.into());
         }
+        if peer.rfc9218 {
+            self.fell_tree();
+        }
         let (from, to) = (self.peer.window, peer.window);
         self.peer = peer;
         if from != to {

@@ -1,11 +1,14 @@
 //! Which scheme decides: the tree, for those clients that know nothing better (RFC 9218, section 2.1).
 
 use crate::{on, text, turns};
+use std::time::Instant;
 use thalweg_proto::error::UsageError;
-use thalweg_proto::h2::{Config, Rfc7540Priorities};
+use thalweg_proto::h2::frame::{Frame, Settings};
+use thalweg_proto::h2::{Config, PREFACE, Rfc7540Priorities, Session};
 use thalweg_proto::head::Response;
 use thalweg_proto::limits::Limits;
 use thalweg_proto::session::{Priority, Session as _, Streams};
+use thalweg_testkit::caller::Caller;
 use thalweg_testkit::turns::Turns;
 
 const NO_RFC7540_PRIORITIES: u16 = 9;
@@ -21,6 +24,19 @@ fn signals_of_a_client_that_has_given_them_up_are_ignored() {
     assert!(turns.caller.session.tree().is_none());
     let refused = turns.caller.session.depend(3, on(1, 16));
     assert_eq!(refused, Err(UsageError::NoTree));
+}
+
+/// A tree that the caller has planted before the client said that it knows better decides nothing from then on.
+#[test]
+fn a_tree_is_given_up_with_the_settings_that_make_it_pointless() {
+    let now = Instant::now();
+    let mut server = Caller::new(Session::server(Limits::default(), now));
+    server.session.depend(3, on(0, 1)).unwrap();
+    assert_eq!(text(&server.session), "(3:1)");
+    let mut octets = PREFACE.to_vec();
+    Frame::Settings(Settings::new(&[0, 9, 0, 0, 0, 1])).write(0, &mut octets);
+    server.feed(now, &octets);
+    assert!(server.session.tree().is_none());
 }
 
 #[test]
