@@ -6,10 +6,11 @@ use rustls::version::TLS13;
 use std::io::{Read, Write};
 use std::process::Command;
 use std::time::Duration;
+use support::Server;
 use support::certificate::{Pem, connect};
 use support::h2_client::H2Client;
-use support::{Server, has};
 use thalweg_net::{Config, Protocol, Security};
+use thalweg_testkit::peer::has;
 
 /// RFC 9113, section 3.3.
 #[test]

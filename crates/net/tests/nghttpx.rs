@@ -4,10 +4,9 @@ mod support;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use support::h2_client::H2Client;
-use support::{PATIENCE, Server, has};
+use support::{PATIENCE, Server};
 use thalweg_proto::error::Code;
 use thalweg_proto::h1::{self, Scheme};
 use thalweg_proto::head::{Request, Response, Version};
@@ -15,6 +14,7 @@ use thalweg_proto::limits::Limits;
 use thalweg_proto::session::{Eof, Session, Streams};
 use thalweg_proto::{h2, h2c};
 use thalweg_testkit::caller::{Caller, Told};
+use thalweg_testkit::peer::{Peer, has};
 
 /// RFC 7540, section 3.2, as nghttpx has it; what is behind it is our own server.
 #[test]
@@ -23,7 +23,7 @@ fn our_client_upgrades_at_nghttpx() {
         return;
     }
     let server = Server::plain();
-    let peer = Nghttpx::start(server.address, &[]);
+    let peer = nghttpx(server.address, &[]);
     let session = h2c::Session::client(Limits::default(), Instant::now());
     let mut client = H2Client::over(peer.connect(), session);
     assert_eq!(client.fetch("/hello"), "hello");
@@ -42,7 +42,7 @@ fn our_tunnel_leads_through_nghttpx() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let far_end = std::thread::spawn(move || echo(listener.accept().unwrap().0));
-    let peer = Nghttpx::start(address, &["--http2-proxy"]);
+    let peer = nghttpx(address, &["--http2-proxy"]);
     let session = h2::Session::client(Limits::default(), Instant::now());
     let mut client = Wire::new(peer.connect(), session);
     let head = Request::new(b"CONNECT").with_authority(b"far.example:443");
@@ -118,49 +118,13 @@ impl<S: Session> Wire<S> {
     }
 }
 
-/// A running nghttpx without TLS; killed when dropped.
-struct Nghttpx {
-    process: Child,
-    port: u16,
-}
-
-impl Nghttpx {
-    fn start(behind: SocketAddr, more: &[&str]) -> Self {
-        // Free a moment ago: nghttpx cannot be asked which one it took.
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
-        let process = Command::new("nghttpx")
+/// A running nghttpx without TLS.
+fn nghttpx(behind: SocketAddr, more: &[&str]) -> Peer {
+    Peer::start("nghttpx", |command, port| {
+        command
             .args(["--conf=/dev/null", "--workers=1", "--single-process"])
             .arg(format!("--frontend=127.0.0.1,{port};no-tls"))
             .arg(format!("--backend=127.0.0.1,{}", behind.port()))
-            .args(more)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Self { process, port }
-    }
-
-    fn connect(&self) -> TcpStream {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            match TcpStream::connect(("127.0.0.1", self.port)) {
-                Ok(stream) => {
-                    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-                    return stream;
-                }
-                Err(error) => assert!(Instant::now() < until, "nghttpx is not there: {error}"),
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-impl Drop for Nghttpx {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+            .args(more);
+    })
 }

@@ -8,12 +8,13 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
+use support::Server;
 use support::certificate::{Pem, connect};
 use support::h2_client::H2Client;
-use support::{Server, has};
 use thalweg_net::Config;
 use thalweg_proto::h2;
 use thalweg_proto::limits::Limits;
+use thalweg_testkit::peer::has;
 
 /// A client that gives the server room for everything, and has asked for ten large things.
 fn client<T: Read + Write>(stream: T) -> H2Client<T> {

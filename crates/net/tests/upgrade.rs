@@ -4,18 +4,17 @@ mod support;
 
 use rustls::version::TLS13;
 use std::io::{Read, Write};
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use support::certificate::{Pem, connect};
 use support::h2_client::H2Client;
-use support::{PATIENCE, Server, has, read_all};
+use support::{PATIENCE, Server, read_all};
 use thalweg_net::{Config, Protocol};
 use thalweg_proto::h2c;
 use thalweg_proto::head::Version;
 use thalweg_proto::limits::Limits;
+use thalweg_testkit::peer::{Folder, Peer, has};
 
 const OFFER: &str = "GET /hello HTTP/1.1\r\nhost: a\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\n\
     http2-settings: AAMAAABk\r\n\r\n";
@@ -95,8 +94,7 @@ fn nghttp_upgrades_with_and_without_content() {
     }
     let server = Server::plain();
     let upload = Folder::new("upload");
-    let body = upload.0.join("body");
-    std::fs::write(&body, vec![b'x'; 200_000]).unwrap();
+    let body = upload.write("body", vec![b'x'; 200_000]);
     let body = body.to_str().unwrap();
     for (path, more, octets) in [
         ("/large/300000", &[][..], 300_000),
@@ -123,9 +121,9 @@ fn our_client_upgrades_at_h2o() {
         return;
     }
     let folder = Folder::new("h2o");
-    std::fs::write(folder.0.join("small"), "from h2o").unwrap();
-    std::fs::write(folder.0.join("large"), vec![b'x'; 1_000_000]).unwrap();
-    let peer = H2o::start(&folder.0);
+    folder.write("small", "from h2o");
+    folder.write("large", vec![b'x'; 1_000_000]);
+    let peer = h2o(&folder);
     for path in ["/small", "/large"] {
         let mut client = H2Client::over(peer.connect(), client());
         let answer = client.fetch(path);
@@ -138,69 +136,13 @@ fn our_client_upgrades_at_h2o() {
     }
 }
 
-/// A folder of a test's own, removed with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("thalweg-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A running h2o; killed when dropped.
-struct H2o {
-    process: Child,
-    port: u16,
-}
-
-impl H2o {
-    fn start(folder: &Path) -> Self {
-        // Free a moment ago: h2o cannot be asked which one it took.
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
-        let folder = folder.display();
+/// A running h2o that serves the files of a folder.
+fn h2o(folder: &Folder) -> Peer {
+    Peer::start("h2o", |command, port| {
+        let files = folder.path().display();
         let config = format!(
-            "listen:\n  host: 127.0.0.1\n  port: {port}\nhosts:\n  default:\n    paths:\n      /:\n        file.dir: {folder}\n"
+            "listen:\n  host: 127.0.0.1\n  port: {port}\nhosts:\n  default:\n    paths:\n      /:\n        file.dir: {files}\n"
         );
-        let path = format!("{folder}/h2o.conf");
-        std::fs::write(&path, config).unwrap();
-        let process = Command::new("h2o")
-            .args(["-c", &path])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Self { process, port }
-    }
-
-    fn connect(&self) -> std::net::TcpStream {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            match std::net::TcpStream::connect(("127.0.0.1", self.port)) {
-                Ok(stream) => {
-                    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-                    return stream;
-                }
-                Err(error) => assert!(Instant::now() < until, "h2o is not there: {error}"),
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-impl Drop for H2o {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+        command.arg("-c").arg(folder.write("h2o.conf", config));
+    })
 }

@@ -2,9 +2,7 @@
 
 use crate::site::{Http2, PATIENCE, Shared, Site, eventually, exchange_octets, hello};
 use bytes::Bytes;
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use thalweg_gateway::{Exchange, Handler, Remote, ReplyError, Router};
 use thalweg_proto::error::Code;
@@ -12,6 +10,7 @@ use thalweg_proto::h2;
 use thalweg_proto::head::{Request, Response};
 use thalweg_proto::session::{StreamId, Streams};
 use thalweg_testkit::caller::{Caller, Told};
+use thalweg_testkit::peer::{Folder, Peer, has};
 
 fn get(path: &[u8]) -> Request {
     Request::new(b"GET").with_path(path)
@@ -184,26 +183,23 @@ fn what_nghttpd_pushes_is_taken() {
     if !has("nghttpd") {
         return;
     }
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pushed");
-    std::fs::create_dir_all(&folder).unwrap();
+    let folder = Folder::new("pushed");
     let style = "p { color: red }\n".repeat(20_000);
-    std::fs::write(folder.join("index.html"), "a page").unwrap();
-    std::fs::write(folder.join("style.css"), &style).unwrap();
-    let port = free_port();
-    let server = Peer(
-        Command::new("nghttpd")
+    folder.write("index.html", "a page");
+    folder.write("style.css", &style);
+    let server = Peer::start("nghttpd", |command, port| {
+        command
             .args([
                 "--no-tls",
                 "--address=127.0.0.1",
                 "--push=/=/style.css",
                 "--padding=100",
+                "--htdocs",
             ])
-            .args(["--htdocs", folder.to_str().unwrap(), &port.to_string()])
-            .spawn()
-            .unwrap(),
-    );
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
-    eventually("nghttpd listens", || TcpStream::connect(address).is_ok());
+            .arg(folder.path())
+            .arg(port.to_string());
+    });
+    let address = server.address();
 
     let config = h2::Config {
         push: true,
@@ -230,35 +226,4 @@ fn what_nghttpd_pushes_is_taken() {
     assert_eq!(plain.answer(page).1, b"a page");
     assert!(pushes(&plain.caller).is_empty());
     assert_eq!([client.caller.failure(), plain.caller.failure()], [None; 2]);
-    drop(server);
-}
-
-/// A peer program, ended with its test.
-struct Peer(Child);
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
-#[expect(clippy::print_stderr, reason = "a skipped test must be seen")]
-fn has(program: &str) -> bool {
-    let found = Command::new(program).arg("--version").output();
-    let found = found.is_ok_and(|out| out.status.success());
-    assert!(
-        found || std::env::var_os("CI").is_none(),
-        "{program} is missing"
-    );
-    if !found {
-        eprintln!("SKIPPED: {program} is not installed (make peers brings it)");
-    }
-    found
 }

@@ -301,20 +301,3 @@ impl Source for Answering {
         Supply::Chunk(piece, end)
     }
 }
-
-/// Whether a peer is installed. CI must have it; elsewhere its test says that it is skipped.
-#[expect(clippy::print_stderr, reason = "a skipped test must be seen")]
-pub fn has(program: &str) -> bool {
-    let found = std::process::Command::new(program)
-        .arg("--version")
-        .output()
-        .is_ok_and(|out| out.status.success());
-    assert!(
-        found || std::env::var_os("CI").is_none(),
-        "{program} is missing"
-    );
-    if !found {
-        eprintln!("SKIPPED: {program} is not installed (make peers brings it)");
-    }
-    found
-}

@@ -5,11 +5,10 @@ use crate::{h2_proxy, h2_server, hpack};
 use bytes::Bytes;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 use thalweg_proto::error::Code;
 use thalweg_proto::h2::frame::{Frame, Header, Kind};
+use thalweg_testkit::peer::{Folder, Peer, has};
 
 /// A server of the tutorial on a port of its own. Its thread ends with the test program.
 fn server() -> SocketAddr {
@@ -161,10 +160,15 @@ fn nghttpd_is_asked() {
         return;
     }
     let folder = Folder::new("tutorial-nghttpd");
-    std::fs::write(folder.0.join("small"), "from nghttpd").unwrap();
-    std::fs::write(folder.0.join("large"), vec![b'x'; 3_000_000]).unwrap();
-    let peer = Nghttpd::start(&folder);
-    let mut client = peer.connect();
+    folder.write("small", "from nghttpd");
+    folder.write("large", vec![b'x'; 3_000_000]);
+    let peer = Peer::start("nghttpd", |command, port| {
+        command
+            .args(["--no-tls", "--address=127.0.0.1", "--htdocs"])
+            .arg(folder.path())
+            .arg(port.to_string());
+    });
+    let mut client = Client::connect(&peer.address().to_string()).unwrap();
     let small = client.request("GET", "/small", Bytes::new()).unwrap();
     let large = client.request("GET", "/large", Bytes::new()).unwrap();
     let upload = client
@@ -174,79 +178,4 @@ fn nghttpd_is_asked() {
     assert_eq!(client.wait(large).unwrap().body.len(), 3_000_000);
     assert_eq!(client.wait(small).unwrap().body, b"from nghttpd");
     client.close().unwrap();
-}
-
-/// Whether a peer is installed. CI must have it; elsewhere its test says that it is skipped.
-#[allow(clippy::print_stderr)] // a skipped test says so
-fn has(program: &str) -> bool {
-    let found = Command::new(program)
-        .arg("--version")
-        .output()
-        .is_ok_and(|out| out.status.success());
-    let must = std::env::var_os("CI").is_some();
-    assert!(found || !must, "{program} is missing");
-    if !found {
-        eprintln!("SKIPPED: {program} is not installed (make peers brings it)");
-    }
-    found
-}
-
-/// A folder of a test's own, removed with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("thalweg-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A running nghttpd; killed when dropped.
-struct Nghttpd {
-    process: Child,
-    port: u16,
-}
-
-impl Nghttpd {
-    fn start(folder: &Folder) -> Self {
-        // Free a moment ago: nghttpd cannot be asked which one it took.
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
-        let process = Command::new("nghttpd")
-            .args(["--no-tls", "--address=127.0.0.1", "--htdocs"])
-            .arg(&folder.0)
-            .arg(port.to_string())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Self { process, port }
-    }
-
-    fn connect(&self) -> Client {
-        let until = Instant::now() + Duration::from_secs(20);
-        loop {
-            match Client::connect(&format!("127.0.0.1:{}", self.port)) {
-                Ok(client) => return client,
-                Err(error) => assert!(Instant::now() < until, "nghttpd is not there: {error}"),
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-impl Drop for Nghttpd {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
