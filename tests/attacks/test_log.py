@@ -1,4 +1,4 @@
-"""A log that nobody reads holds up nobody."""
+"""A log that nobody reads, or whose reader has gone, holds up nobody."""
 
 from __future__ import annotations
 
@@ -54,6 +54,11 @@ class Unread(Program):
         assert self._process.stderr is not None
         self._said += self._process.stderr.read().decode()
 
+    def hang_up(self) -> None:
+        """Whoever would have read leaves."""
+        assert self._process.stderr is not None
+        self._process.stderr.close()
+
     @contextmanager
     def killed(self) -> Iterator[Unread]:
         try:
@@ -86,6 +91,16 @@ def test_an_access_log_on_an_unread_pipe_holds_up_nobody(*, read: bool) -> None:
         if read:
             lost = sum(int(number) for number in LOST.findall(program.log))
             assert program.log.count(LONG) + lost >= REQUESTS - refused
+
+
+def test_a_log_whose_reader_has_gone_holds_up_nobody() -> None:
+    with Unread("--access-log", "-", "--log-level", "debug").killed() as program:
+        program.hang_up()
+        for _ in range(10):
+            with Client.plain(program) as client:
+                assert client.get("/hello").status == 200
+        program.signal()
+        assert program.wait() == 0
 
 
 def test_an_access_log_that_is_an_unread_pipe_holds_up_nobody(tmp_path: Path) -> None:

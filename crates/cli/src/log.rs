@@ -15,6 +15,8 @@ pub(crate) fn start(level: Level) {
         Level::Trace => LevelFilter::TRACE,
     };
     let _ = tracing_subscriber::fmt()
+        // It would tell of a log that cannot be written by writing there, which ends the process.
+        .log_internal_errors(false)
         .with_max_level(filter)
         .with_writer(|| Stderr)
         .with_ansi(stderr().is_terminal())
