@@ -134,8 +134,7 @@ fn curl_is_served() {
     }
     let server = server();
     let folder = Folder::new("tutorial-curl");
-    let upload = folder.0.join("upload");
-    std::fs::write(&upload, vec![b'x'; 600_000]).unwrap();
+    let upload = folder.write("upload", vec![b'x'; 600_000]);
     let data = format!("@{}", upload.display());
     for (arguments, path, octets) in [
         (&[][..], "/hello", 7),
