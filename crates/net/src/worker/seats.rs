@@ -34,11 +34,11 @@ impl Seats {
             _ => return Some(Seat(None)),
         };
         let mut taken = self.lock();
-        let count = taken.entry(address).or_default();
-        if *count >= self.most {
+        let count = taken.get(&address).copied().unwrap_or_default();
+        if count >= self.most {
             return None;
         }
-        *count += 1;
+        taken.insert(address, count + 1);
         Some(Seat(Some(Box::new((Arc::clone(self), address)))))
     }
 
@@ -106,5 +106,12 @@ mod tests {
         assert!(first.is_some());
         assert!(seats.take(&at("2001:db8::ffff:2")).is_none());
         assert!(seats.take(&at("2001:db8:0:1::1")).is_some());
+    }
+
+    #[test]
+    fn who_is_turned_away_leaves_nothing_behind() {
+        let seats = Seats::new(0);
+        assert!(seats.take(&at("192.0.2.1")).is_none());
+        assert!(seats.lock().is_empty());
     }
 }
